@@ -1,0 +1,130 @@
+//! The live state of one server.
+//!
+//! It belongs to the server's identity (its pool's name and its address), not to a snapshot: whoever reloads
+//! hands the same [`Server`] on, so health, in-flight counts and history survive every change of the file.
+//!
+//! Everything that a worker writes lies on a cache line of its own; all other workers only read it. Health is
+//! written by the control plane alone.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
+};
+
+/// What the checks know of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Health {
+    /// Not checked yet: gets no traffic.
+    Unknown = 0,
+    /// Gets traffic.
+    Up = 1,
+    /// Gets none.
+    Down = 2,
+}
+
+impl Health {
+    /// The word used in logs and metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Health::Unknown => "unknown",
+            Health::Up => "up",
+            Health::Down => "down",
+        }
+    }
+}
+
+/// Counts the changes of health in one pool, so that a worker notices with one relaxed load that what it knows
+/// of the pool is out of date.
+#[derive(Debug, Default)]
+pub struct Epoch(AtomicU64);
+
+impl Epoch {
+    /// The current count.
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+
+    fn advance(&self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+}
+
+/// One server, live: shared by every snapshot that names it, by all workers and by the checks.
+#[derive(Debug)]
+pub struct Server {
+    pool: String,
+    address: SocketAddr,
+    health: AtomicU8,
+    epoch: Arc<Epoch>,
+    in_flight: Box<[Lane]>,
+}
+
+/// One worker's count, alone on its cache lines (two, since CPUs fetch them in pairs).
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Lane(AtomicU32);
+
+impl Server {
+    /// A server that no check has seen yet. `epoch` is that of its pool, `workers` how many will count in it.
+    pub fn new(pool: &str, address: SocketAddr, epoch: Arc<Epoch>, workers: usize) -> Self {
+        Self {
+            pool: pool.to_owned(),
+            address,
+            health: AtomicU8::new(Health::Unknown as u8),
+            epoch,
+            in_flight: (0..workers).map(|_| Lane::default()).collect(),
+        }
+    }
+
+    /// The name of the pool that it belongs to.
+    pub fn pool(&self) -> &str {
+        &self.pool
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What the checks know of it.
+    pub fn health(&self) -> Health {
+        match self.health.load(Relaxed) {
+            0 => Health::Unknown,
+            1 => Health::Up,
+            _ => Health::Down,
+        }
+    }
+
+    /// Sets its health and tells the workers. Returns what it was before. For the control plane only.
+    pub fn set_health(&self, health: Health) -> Health {
+        let before = self.health();
+        if before != health {
+            self.health.store(health as u8, Relaxed);
+            self.epoch.advance();
+        }
+        before
+    }
+
+    /// Counts a request in. Called by `worker` alone for its own lane, so a load and a store suffice.
+    pub fn begin(&self, worker: usize) {
+        let lane = &self.in_flight[worker].0;
+        lane.store(lane.load(Relaxed) + 1, Relaxed);
+    }
+
+    /// Counts a request out, by the worker that counted it in.
+    pub fn end(&self, worker: usize) {
+        let lane = &self.in_flight[worker].0;
+        let count = lane.load(Relaxed);
+        assert!(count > 0, "a request that never began has ended");
+        lane.store(count - 1, Relaxed);
+    }
+
+    /// Requests in flight over all workers. A moment's view: lanes are read one after another.
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight.iter().map(|lane| lane.0.load(Relaxed)).sum()
+    }
+}
