@@ -1,1 +1,6 @@
-//! See ARCHITECTURE.md.
+//! The HTTP engine: decode, route, balance, relay, account.
+
+#![forbid(unsafe_code)]
+
+pub mod h1;
+pub mod head;
