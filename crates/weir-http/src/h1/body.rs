@@ -62,3 +62,8 @@ impl Body {
         }
     }
 }
+
+/// Neither framing nor data: done, or more bytes are needed.
+pub fn piece_is_empty(piece: Piece) -> bool {
+    piece == Piece::default()
+}
