@@ -1,8 +1,19 @@
 //! Which server takes the next request: the live state of servers and the algorithms over it. Pure: time and
 //! randomness are arguments, there is no I/O.
+//!
+//! A [`Pool`] is immutable and shared by all workers; a [`Server`] is live and shared too; a [`Picker`] is one
+//! worker's own memory of a pool (where its rotation stands, which servers are up) and shares nothing.
 
 #![forbid(unsafe_code)]
 
+mod maglev;
+mod picker;
+mod pool;
+mod rng;
 mod server;
 
+pub use maglev::hash_key;
+pub use picker::Picker;
+pub use pool::{Algorithm, Member, Pool, ServerIndex, WhenAllDown};
+pub use rng::Rng;
 pub use server::{Epoch, Health, Server};

@@ -10,7 +10,10 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
+        atomic::{
+            AtomicU8, AtomicU32, AtomicU64,
+            Ordering::{Acquire, Relaxed, Release},
+        },
     },
 };
 
@@ -37,19 +40,20 @@ impl Health {
     }
 }
 
-/// Counts the changes of health in one pool, so that a worker notices with one relaxed load that what it knows
-/// of the pool is out of date.
+/// Counts the changes of health in one pool, so that a worker notices with one load that what it knows of the
+/// pool is out of date.
 #[derive(Debug, Default)]
 pub struct Epoch(AtomicU64);
 
 impl Epoch {
-    /// The current count.
+    /// The current count. Whoever reads it sees every health that was set before it was reached: with less, a
+    /// worker could see the count but not yet the health, and keep the old one until the next change.
     pub fn get(&self) -> u64 {
-        self.0.load(Relaxed)
+        self.0.load(Acquire)
     }
 
     fn advance(&self) {
-        self.0.fetch_add(1, Relaxed);
+        self.0.fetch_add(1, Release);
     }
 }
 

@@ -1,0 +1,57 @@
+//! By a key of the request: the same key finds the same server, on every worker and every node.
+//!
+//! The key has a home in the tier's Maglev table. When that server is down or tried, the key is mixed into
+//! another and finds the home of that one, and so on: the keys of a lost server spread over all others by their
+//! weights, and no other key moves. When most servers are down that may take long, so after some steps the
+//! servers that are left are compared directly (rendezvous hashing), which moves as few keys.
+
+use super::{Choice, lottery::Lottery};
+use crate::{Pool, Rng, ServerIndex, rng::mix};
+
+/// Looks into the table for one pick. With half of the servers down, one key in four billion needs more.
+const PROBES_MAX: usize = 32;
+
+#[derive(Debug, Default)]
+pub(super) struct Hash {
+    /// By server: whether it may be picked.
+    usable: Vec<bool>,
+    /// For requests without a key.
+    lottery: Lottery,
+}
+
+impl Hash {
+    pub(super) fn gather(&mut self, pool: &Pool, eligible: &[ServerIndex]) {
+        self.lottery.gather(pool, eligible);
+        self.usable.clear();
+        self.usable.resize(pool.members().len(), false);
+        for index in eligible {
+            self.usable[index.get()] = true;
+        }
+    }
+
+    pub(super) fn draw(&self, choice: &Choice<'_>, key: Option<u64>, rng: &mut Rng) -> Option<ServerIndex> {
+        let Some(key) = key else {
+            return (0..choice.draws_max())
+                .map(|_| self.lottery.draw(rng))
+                .find(|&index| choice.is_open(index));
+        };
+        let table = choice.pool.table(choice.tier).expect("a pool that hashes has its tables");
+        let mut place = key;
+        for _ in 0..PROBES_MAX {
+            let index = table.find(place);
+            if self.usable[index.get()] && choice.is_open(index) {
+                return Some(index);
+            }
+            place = mix(place ^ 0x9e37_79b9_7f4a_7c15);
+        }
+        nearest(key, choice)
+    }
+}
+
+/// The open server nearest to the key.
+fn nearest(key: u64, choice: &Choice<'_>) -> Option<ServerIndex> {
+    let open = choice.eligible.iter().copied().filter(|&index| choice.is_open(index));
+    open.map(|index| choice.pool.member(index).candidate(index))
+        .max_by(|a, b| a.compare(b, key))
+        .map(|candidate| candidate.index)
+}

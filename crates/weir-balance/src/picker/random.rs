@@ -1,0 +1,19 @@
+//! At random by weight. Needs no memory and no agreement between workers or nodes.
+
+use super::{Choice, lottery::Lottery};
+use crate::{Pool, Rng, ServerIndex};
+
+#[derive(Debug, Default)]
+pub(super) struct Random {
+    lottery: Lottery,
+}
+
+impl Random {
+    pub(super) fn gather(&mut self, pool: &Pool, eligible: &[ServerIndex]) {
+        self.lottery.gather(pool, eligible);
+    }
+
+    pub(super) fn draw(&self, choice: &Choice<'_>, rng: &mut Rng) -> Option<ServerIndex> {
+        (0..choice.draws_max()).map(|_| self.lottery.draw(rng)).find(|&index| choice.is_open(index))
+    }
+}
