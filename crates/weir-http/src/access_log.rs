@@ -16,7 +16,7 @@ use crate::forward::{decimal, display, ip};
 use crate::head::{FieldKind, RequestHead};
 
 /// Blocks of lines that may wait to be written.
-pub const ACCESS_LOG_QUEUE_MAX: usize = 64;
+pub(crate) const ACCESS_LOG_QUEUE_MAX: usize = 64;
 
 /// The size at which a worker hands its lines over, in bytes.
 pub(crate) const BLOCK_BYTES: usize = 32 * 1024;
@@ -31,9 +31,13 @@ pub struct AccessLog {
 impl AccessLog {
     /// Starts the thread that writes to `sink`. It ends when the last worker has let go of the log, after it has
     /// written everything.
-    pub fn start(format: AccessFormat, sink: Box<dyn Write + Send>) -> io::Result<(Self, thread::JoinHandle<()>)> {
+    pub fn start(
+        format: AccessFormat,
+        sink: Box<dyn Write + Send>,
+    ) -> io::Result<(Self, thread::JoinHandle<()>)> {
         let (queue, lines) = sync_channel(ACCESS_LOG_QUEUE_MAX);
-        let thread = thread::Builder::new().name("access-log".into()).spawn(move || write_all(&lines, sink))?;
+        let thread =
+            thread::Builder::new().name("access-log".into()).spawn(move || write_all(&lines, sink))?;
         Ok((Self { format, queue }, thread))
     }
 
@@ -75,16 +79,25 @@ pub(crate) struct Line<'a> {
 
 impl AccessLog {
     /// Writes the part of a line that the request gives. It is taken at the start, since the head's text goes on.
-    pub(crate) fn request_part(&self, out: &mut Vec<u8>, client: std::net::IpAddr, head: Option<(&RequestHead, &[u8])>) {
+    pub(crate) fn request_part(
+        &self,
+        out: &mut Vec<u8>,
+        client: std::net::IpAddr,
+        head: Option<(&RequestHead, &[u8])>,
+    ) {
         let field = |kind: &str| {
             head.and_then(|(head, text)| {
                 head.fields
                     .iter()
-                    .find(|field| field.kind == FieldKind::Other && field.name.of(text).eq_ignore_ascii_case(kind.as_bytes()))
+                    .find(|field| {
+                        field.kind == FieldKind::Other
+                            && field.name.of(text).eq_ignore_ascii_case(kind.as_bytes())
+                    })
                     .map(|field| field.value.of(text))
             })
         };
-        let (method, target) = head.map_or((&b"-"[..], &b"-"[..]), |(head, text)| (head.method.of(text), head.target.of(text)));
+        let (method, target) =
+            head.map_or((&b"-"[..], &b"-"[..]), |(head, text)| (head.method.of(text), head.target.of(text)));
         match self.format {
             AccessFormat::Json => {
                 out.extend_from_slice(b"{\"time\":\"");
@@ -181,11 +194,15 @@ fn quoted(out: &mut Vec<u8>, value: &[u8]) {
 fn rfc3339(out: &mut Vec<u8>, time: SystemTime) {
     let (date, millisecond) = civil(time);
     let [year, month, day, hour, minute, second] = date;
-    display(out, format_args!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z"));
+    display(
+        out,
+        format_args!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z"),
+    );
 }
 
 fn clf_time(out: &mut Vec<u8>, time: SystemTime) {
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let ([year, month, day, hour, minute, second], _) = civil(time);
     let month = MONTHS[month as usize - 1];
     display(out, format_args!("{day:02}/{month}/{year:04}:{hour:02}:{minute:02}:{second:02} +0000"));

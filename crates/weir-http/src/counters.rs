@@ -31,8 +31,8 @@ impl Counter {
 
 /// The upper bounds of a latency histogram's buckets, in microseconds; one bucket more holds the rest.
 pub const LATENCY_BOUNDS_US: [u64; 17] = [
-    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
-    5_000_000, 10_000_000, 30_000_000,
+    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
+    2_500_000, 5_000_000, 10_000_000, 30_000_000,
 ];
 
 /// Durations, by size.
@@ -48,7 +48,8 @@ impl Histogram {
     /// Counts one duration.
     pub fn observe(&self, duration: Duration) {
         let us = duration.as_micros() as u64;
-        let bucket = LATENCY_BOUNDS_US.iter().position(|bound| us <= *bound).unwrap_or(LATENCY_BOUNDS_US.len());
+        let bucket =
+            LATENCY_BOUNDS_US.iter().position(|bound| us <= *bound).unwrap_or(LATENCY_BOUNDS_US.len());
         self.buckets[bucket].add(1);
         self.sum_us.add(us);
     }

@@ -183,11 +183,12 @@ fn about_client(out: &mut Vec<u8>, request: &RequestHead, text: &[u8], forwardin
         }
         if let Some(host) = host {
             // A port or brackets make it more than a token (RFC 7239 section 4).
-            let quote: &[u8] = if host.iter().any(|byte| matches!(byte, b':' | b'[' | b'(' | b')' | b'=' | b';')) {
-                b"\""
-            } else {
-                b""
-            };
+            let quote: &[u8] =
+                if host.iter().any(|byte| matches!(byte, b':' | b'[' | b'(' | b')' | b'=' | b';')) {
+                    b"\""
+                } else {
+                    b""
+                };
             out.extend_from_slice(b";host=");
             out.extend_from_slice(quote);
             out.extend_from_slice(host);

@@ -28,7 +28,7 @@ pub(crate) enum Stop {
     /// The source cannot be read, or ended early (`UnexpectedEof`).
     Source(io::Error),
     /// The sink takes no more.
-    Sink(io::Error),
+    Sink,
     /// The framing is wrong.
     Refused(Refusal),
 }
@@ -124,9 +124,8 @@ impl Pump {
                     (false, false) => to.poll_write_both(context, before, data),
                 };
                 match ready!(written) {
-                    Ok(0) => return Poll::Ready(Err(Stop::Sink(io::ErrorKind::WriteZero.into()))),
-                    Ok(n) => self.wrote(n, buffer.as_mut()),
-                    Err(error) => return Poll::Ready(Err(Stop::Sink(error))),
+                    Ok(n) if n > 0 => self.wrote(n, buffer.as_mut()),
+                    Ok(_) | Err(_) => return Poll::Ready(Err(Stop::Sink)),
                 }
                 *progress = true;
             }

@@ -1,13 +1,6 @@
 //! Connections to servers: made, kept while idle, used again. All of one worker; nothing is shared.
 
-use std::{
-    cell::RefCell,
-    collections::HashMap,
-    io,
-    net::SocketAddr,
-    rc::Rc,
-    sync::Arc,
-};
+use std::{cell::RefCell, collections::HashMap, net::SocketAddr, rc::Rc, sync::Arc};
 
 use weir_balance::{Picker, Pool, Server};
 use weir_config::KeepAlive;
@@ -15,7 +8,7 @@ use weir_net::Stream;
 
 use crate::{
     counters::{Limit, ServerCounters, WorkerCounters},
-    site::{PoolSite, Site},
+    site::{ListenerId, ListenerSite, PoolSite, Site},
 };
 
 /// One worker's view of a snapshot: the snapshot itself, and beside each pool what the worker remembers of it.
@@ -52,8 +45,6 @@ struct Idle {
 #[derive(Debug)]
 pub(crate) struct Upstream {
     pub(crate) stream: Stream,
-    /// It has served a request before.
-    pub(crate) reused: bool,
     born_ms: u64,
     lease: Lease,
 }
@@ -82,7 +73,7 @@ impl Upstream {
     /// A connection that has just been made.
     pub(crate) fn fresh(stream: Stream, lease: Lease, now_ms: u64) -> Self {
         lease.link.counters.connects.add(1);
-        Self { stream, reused: false, born_ms: now_ms, lease }
+        Self { stream, born_ms: now_ms, lease }
     }
 
     /// An idle connection of the leased server, if one is good.
@@ -94,11 +85,16 @@ impl Upstream {
             if connection.is_good(settings, now_ms) {
                 counters.reuses.add(1);
                 drop(idle);
-                return Ok(Self { stream: connection.stream, reused: true, born_ms: connection.born_ms, lease });
+                return Ok(Self { stream: connection.stream, born_ms: connection.born_ms, lease });
             }
         }
         drop(idle);
         Err(lease)
+    }
+
+    /// Closes the connection, but goes on counting the request.
+    pub(crate) fn into_lease(self) -> Lease {
+        self.lease
     }
 
     /// The server at its other end.
@@ -108,7 +104,7 @@ impl Upstream {
 
     /// Keeps the connection for a later request. It must be between two exchanges.
     pub(crate) fn keep(self, settings: &KeepAlive, worker: &WorkerCounters, now_ms: u64) {
-        let Self { stream, born_ms, lease, .. } = self;
+        let Self { stream, born_ms, lease } = self;
         let mut idle = lease.link.idle.borrow_mut();
         if idle.len() >= settings.max {
             worker.reached(Limit::KeepAliveMax);
@@ -148,7 +144,8 @@ impl World {
             .flat_map(|pool| &pool.servers)
             .map(|link| (Arc::as_ptr(&link.server), link))
             .collect();
-        let link = |pool: &PoolSite, index: usize, server: &Arc<Server>| match known.get(&Arc::as_ptr(server)) {
+        let link = |pool: &PoolSite, index: usize, server: &Arc<Server>| match known.get(&Arc::as_ptr(server))
+        {
             Some(link) => Rc::clone(link),
             None => Rc::new(ServerLink {
                 server: Arc::clone(server),
@@ -171,6 +168,14 @@ impl World {
             })
             .collect();
         Self { site, pools }
+    }
+
+    pub(crate) fn listener(&self, id: ListenerId) -> Option<&ListenerSite> {
+        self.site.listeners.iter().find(|listener| listener.id == id)
+    }
+
+    pub(crate) fn has_listener(&self, id: ListenerId) -> bool {
+        self.listener(id).is_some()
     }
 
     /// Closes idle connections that have become too old, or that their server has closed.
@@ -198,12 +203,4 @@ fn picker(pool: &Pool, before: Option<&World>) -> Picker {
         }
         None => Picker::new(pool),
     }
-}
-
-/// An error of this machine, not of the server: no more descriptors, ports or memory here.
-pub(crate) fn is_local(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL, Errno::NOBUFS, Errno::NOMEM]
-        .iter()
-        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }

@@ -191,7 +191,8 @@ mod tests {
     fn wakes_once_when_due_and_reuses_places() {
         let wakes = Arc::new(Wakes::default());
         let waker = Waker::from(Arc::clone(&wakes));
-        let deadlines = Rc::new(Deadlines { origin: Instant::now() - Duration::from_secs(100), ..Default::default() });
+        let deadlines =
+            Rc::new(Deadlines { origin: Instant::now() - Duration::from_secs(100), ..Default::default() });
         let first = deadlines.register(&waker);
         first.set(Duration::from_secs(3600));
         deadlines.tick();

@@ -26,7 +26,8 @@ where
             // A refusal (a CPU that went away) costs speed, not correctness.
             let _ = sched_setaffinity(None, &set);
         }
-        let runtime = Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())?;
+        let runtime =
+            Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())?;
         runtime.block_on(main());
         Ok(())
     };

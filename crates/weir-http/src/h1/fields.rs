@@ -78,16 +78,12 @@ impl FieldSums {
     fn add(&mut self, text: &[u8], field: &Field) -> Result<(), Refusal> {
         let value = field.value.of(text);
         match field.kind {
-            FieldKind::Host => {
-                if self.host.replace(field.value).is_some() {
-                    return Err(Refusal::HostRepeated);
-                }
-            }
-            FieldKind::ContentLength => {
-                if self.content_length.replace(decimal(value)?).is_some() {
-                    return Err(Refusal::ContentLengthRepeated);
-                }
-            }
+            FieldKind::Host if self.host.is_some() => return Err(Refusal::HostRepeated),
+            FieldKind::Host => self.host = Some(field.value),
+            FieldKind::ContentLength => match self.content_length.replace(decimal(value)?) {
+                Some(_) => return Err(Refusal::ContentLengthRepeated),
+                None => {}
+            },
             // RFC 9112 section 6.1 lets codings be listed and applied; with one that every reader knows, once and
             // alone, no reader can take the body for another.
             FieldKind::TransferEncoding => {
