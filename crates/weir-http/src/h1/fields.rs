@@ -80,10 +80,8 @@ impl FieldSums {
         match field.kind {
             FieldKind::Host if self.host.is_some() => return Err(Refusal::HostRepeated),
             FieldKind::Host => self.host = Some(field.value),
-            FieldKind::ContentLength => match self.content_length.replace(decimal(value)?) {
-                Some(_) => return Err(Refusal::ContentLengthRepeated),
-                None => {}
-            },
+            FieldKind::ContentLength if self.content_length.is_some() => return Err(Refusal::ContentLengthRepeated),
+            FieldKind::ContentLength => self.content_length = Some(decimal(value)?),
             // RFC 9112 section 6.1 lets codings be listed and applied; with one that every reader knows, once and
             // alone, no reader can take the body for another.
             FieldKind::TransferEncoding => {
@@ -96,7 +94,7 @@ impl FieldSums {
             FieldKind::Upgrade => self.upgrade = Some(field.value),
             FieldKind::Expect => self.expects_continue |= value.eq_ignore_ascii_case(b"100-continue"),
             FieldKind::Te => {
-                self.te_trailers |= list(value).any(|coding| coding.eq_ignore_ascii_case(b"trailers"))
+                self.te_trailers |= list(value).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
             }
             _ => {}
         }
