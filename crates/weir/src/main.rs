@@ -64,7 +64,7 @@ fn find(file: Option<PathBuf>) -> Result<PathBuf, Failure> {
 impl From<weir_control::Error> for Failure {
     fn from(error: weir_control::Error) -> Self {
         match error {
-            weir_control::Error::Configuration(errors) => Failure::Configuration(errors),
+            weir_control::Error::Config(errors) => Failure::Configuration(errors),
             other => Failure::Running(other.to_string()),
         }
     }
