@@ -5,7 +5,9 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod docs;
+mod launch;
 mod peers;
 mod test;
 mod workspace;
@@ -16,6 +18,7 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   test     formatting, lints, every test, the end-to-end tests; installs the peers they need where it may
+  bench    Weir beside nginx, HAProxy, Envoy and a plain relay; `bench --help` lists its options
   docs     write docs/reference.md anew from the configuration model
 ";
 
@@ -27,6 +30,8 @@ fn main() -> ExitCode {
     };
     let outcome = match command {
         "test" if rest.is_empty() => test::run(),
+        "bench" => bench::run(rest),
+        "launch" => launch::run(rest),
         "docs" if rest.is_empty() => docs::run(),
         "help" | "-h" | "--help" => {
             print!("{USAGE}");
