@@ -13,7 +13,7 @@ use super::case::Load;
 use super::machine;
 use super::process::Process;
 use super::proxy::{Place, Programs, Proxy};
-use super::report::Outcome;
+use super::report::{Outcome, ProcessMemory};
 use crate::launch::{self, DeathSignal};
 use crate::workspace;
 
@@ -151,12 +151,11 @@ impl Bench {
             ));
         }
         let each = |after: u64, before: u64| (after as f64 - before as f64) / connections as f64;
-        Ok(Outcome::Idle {
-            private_each: each(after.private, before.private),
-            resident_each: each(after.resident, before.resident),
-            kernel_each: each(kernel_after, kernel_before),
-            resident: after.resident_mib(),
-        })
+        let process = started.is_some().then(|| ProcessMemory {
+            each: each(after.private, before.private),
+            whole_mib: after.resident as f64 / (1024.0 * 1024.0),
+        });
+        Ok(Outcome::Idle { process, kernel_each: each(kernel_after, kernel_before) })
     }
 
     /// System calls per request, by name, of all of the proxy's threads.

@@ -28,13 +28,6 @@ pub(crate) struct Memory {
     pub(crate) private: u64,
 }
 
-impl Memory {
-    /// The resident memory in MiB.
-    pub(crate) fn resident_mib(self) -> f64 {
-        self.resident as f64 / 1024.0 / 1024.0
-    }
-}
-
 impl Process {
     /// Starts the command with its output in a file, whose end tells why when it fails.
     pub(crate) fn start(name: &str, mut command: Command, log: &std::path::Path) -> Result<Process, String> {

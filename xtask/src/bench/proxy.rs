@@ -134,9 +134,16 @@ impl Programs {
             Err(_) if proxy == Proxy::Weir => "of this workspace".to_owned(),
             other => other?,
         };
-        // Envoy and nginx name the path or themselves first.
-        let line = line.replace(&*path.to_string_lossy(), "").replace("nginx version: ", "");
-        Ok(line.trim().trim_start_matches("version:").trim().to_owned())
+        let words: Vec<&str> = line.split_whitespace().collect();
+        Ok(match (proxy, words.as_slice()) {
+            // nginx version: nginx/1.22.1
+            (Proxy::Nginx, [.., version]) => (*version).to_owned(),
+            // HAProxy version 2.6.12 2026/10/17 - https://haproxy.org/
+            (Proxy::Haproxy, [_, _, version, ..]) => (*version).to_owned(),
+            // PATH version: COMMIT/1.40.0/Clean/RELEASE/BoringSSL
+            (Proxy::Envoy, [.., build]) => build.split('/').nth(1).unwrap_or(build).to_owned(),
+            _ => line,
+        })
     }
 }
 
@@ -166,11 +173,10 @@ fn nginx(place: &Place<'_>) -> String {
         "\
 daemon off;
 worker_processes 1;
-worker_rlimit_nofile 65536;
 {user}
 pid {folder}/nginx.pid;
 error_log {folder}/nginx.log error;
-events {{ worker_connections 32768; }}
+events {{ worker_connections 16384; }}
 http {{
     access_log off;
     client_body_temp_path {folder}/nginx-body;
@@ -215,7 +221,8 @@ fn haproxy(place: &Place<'_>) -> String {
         "\
 global
     nbthread 1
-    maxconn 30000
+    maxconn 12000
+    no strict-limits
 defaults
     mode http
     option forwardfor

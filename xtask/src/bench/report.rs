@@ -23,15 +23,21 @@ pub(crate) enum Outcome {
         round: usize,
         sample: Sample,
     },
-    /// Bytes per connection, and the whole process with all of them open.
+    /// Bytes that each connection adds to the process (where there is one) and to the kernel.
     Idle {
-        private_each: f64,
-        resident_each: f64,
+        process: Option<ProcessMemory>,
         kernel_each: f64,
-        resident: f64,
     },
     /// Calls per request by name, most frequent first.
     Calls(Vec<(String, f64)>),
+}
+
+/// Memory of a proxy with all idle connections open.
+pub(crate) struct ProcessMemory {
+    /// Bytes that each connection added.
+    pub(crate) each: f64,
+    /// MiB resident in all.
+    pub(crate) whole_mib: f64,
 }
 
 /// What Weir is to reach, as a share of another's CPU time per request.
@@ -108,10 +114,13 @@ impl Outcome {
                 sample.p50_us,
                 sample.p99_us
             ),
-            Outcome::Idle { private_each, resident_each, kernel_each, resident } => format!(
-                "{private_each:.0} bytes private ({resident_each:.0} resident) and {kernel_each:.0} in the kernel per \
-                 connection, {resident:.1} MiB in all"
+            Outcome::Idle { process: Some(process), kernel_each } => format!(
+                "{:.0} bytes of process memory and {kernel_each:.0} of kernel memory per connection, {:.1} MiB in all",
+                process.each, process.whole_mib
             ),
+            Outcome::Idle { process: None, kernel_each } => {
+                format!("{kernel_each:.0} bytes of kernel memory per connection")
+            }
             Outcome::Calls(calls) => format!("{:.2} calls per request: {}", total(calls), names(calls)),
         }
     }
@@ -210,9 +219,9 @@ fn write_targets(page: &mut String, results: &Results) -> std::fmt::Result {
                 let value = total(calls);
                 rows.push(("system calls per request".into(), TARGET_CALLS, value, format!("{value:.2}")));
             }
-            Outcome::Idle { private_each, .. } if owner == Some(Proxy::Weir) => {
-                let what = "bytes per idle connection".into();
-                rows.push((what, TARGET_IDLE_BYTES, *private_each, format!("{private_each:.0}")));
+            Outcome::Idle { process: Some(process), .. } if owner == Some(Proxy::Weir) => {
+                let what = "bytes of process memory per idle connection".into();
+                rows.push((what, TARGET_IDLE_BYTES, process.each, format!("{:.0}", process.each)));
             }
             _ => {}
         }
@@ -286,22 +295,22 @@ fn write_idle(page: &mut String, case: &Case, results: &Results) -> std::fmt::Re
         page,
         "Growth from before the first of them to all open, each having made one request. Process memory is what the\n\
          proxy's processes share with nobody (nginx also reserves its table of connections at the start, which shows in\n\
-         the last column only). Kernel memory (slabs and TCP buffers) holds both ends of each connection, and for the\n\
-         relay those to the server too; the row without a proxy shows what the ends of one connection cost.\n"
+         the last column only). Kernel memory (slabs and TCP buffers) holds both ends of each connection; the row\n\
+         without a proxy is that of connections straight to a server. The relay does not take part: it opens a server\n\
+         connection and holds its buffers for each client.\n"
     )?;
     writeln!(
         page,
-        "| proxy | bytes of process memory | resident, bytes | kernel memory, bytes | whole process, MiB |\n|---|---|---|---|---|"
+        "| proxy | process memory, bytes | kernel memory, bytes | whole process, MiB |\n|---|---|---|---|"
     )?;
     for (owner, outcome) in results.of(case.name) {
-        let Outcome::Idle { private_each, resident_each, kernel_each, resident } = outcome else { continue };
-        match owner {
-            Some(proxy) => writeln!(
-                page,
-                "| {} | {private_each:.0} | {resident_each:.0} | {kernel_each:.0} | {resident:.1} |",
-                proxy.name()
-            )?,
-            None => writeln!(page, "| (no proxy) | – | – | {kernel_each:.0} | – |")?,
+        let Outcome::Idle { process, kernel_each } = outcome else { continue };
+        let name = owner.map_or("(no proxy)", Proxy::name);
+        match process {
+            Some(ProcessMemory { each, whole_mib }) => {
+                writeln!(page, "| {name} | {each:.0} | {kernel_each:.0} | {whole_mib:.1} |")?;
+            }
+            None => writeln!(page, "| {name} | – | {kernel_each:.0} | – |")?,
         }
     }
     Ok(())
@@ -362,5 +371,49 @@ mod tests {
         let spread = results.ratios("get-64", Proxy::Weir, Proxy::Nginx).expect("two rounds");
         assert_eq!(spread, Spread { median: 0.8, min: 0.8, max: 0.8 });
         assert_eq!(results.ratios("get-1", Proxy::Weir, Proxy::Nginx), None);
+    }
+
+    #[test]
+    fn the_page_says_what_was_reached_missed_and_failed() {
+        let sample = |us| Sample { us_per_request: us, busy: 1.0, per_second: 1.0, p50_us: 1.0, p99_us: 1.0 };
+        let mut results = Results::default();
+        for (proxy, us) in [(Proxy::Weir, 9.0), (Proxy::Nginx, 10.0), (Proxy::Haproxy, 15.0)] {
+            results.versions.push((proxy, "1.0".into()));
+            results.outcomes.push(("get-64", Some(proxy), Outcome::Load { round: 0, sample: sample(us) }));
+        }
+        results.versions.push((Proxy::Relay, "1.0".into()));
+        results.left_out.push((Proxy::Envoy, "pip is missing".into()));
+        results.failures.push("get-64, relay: ended".into());
+        let process = Some(ProcessMemory { each: 600.0, whole_mib: 9.5 });
+        results.outcomes.push(("idle", Some(Proxy::Weir), Outcome::Idle { process, kernel_each: 8000.0 }));
+        let calls =
+            vec![("recvfrom".to_owned(), 2.0), ("sendto".to_owned(), 2.0), ("futex".to_owned(), 0.001)];
+        results.outcomes.push(("calls", Some(Proxy::Weir), Outcome::Calls(calls)));
+
+        let options = Options {
+            rounds: 1,
+            seconds: 1.0,
+            cases: super::super::CASES
+                .iter()
+                .filter(|case| ["get-64", "idle", "calls"].contains(&case.name))
+                .collect(),
+            proxies: vec![],
+            whole: false,
+        };
+        let page = write(&options, &results).expect("a page");
+        for line in [
+            "| get-64, CPU per request / nginx | 0.85 | 0.90 (0.90 – 0.90) | missed |",
+            "| get-64, CPU per request / haproxy | 0.7 | 0.60 (0.60 – 0.60) | reached |",
+            "| bytes of process memory per idle connection | 1024 | 600 | reached |",
+            "| system calls per request | 4.3 | 4.00 | reached |",
+            "| get-64 | 0.90 (0.90 – 0.90) | 0.60 (0.60 – 0.60) | – | – |",
+            "| relay | failed, see below | | | | |",
+            "| envoy | left out: pip is missing | |",
+            "| weir | 4.00 | recvfrom 2.00, sendto 2.00 |",
+            "| weir | 600 | 8000 | 9.5 |",
+            "- get-64, relay: ended",
+        ] {
+            assert!(page.lines().any(|have| have == line), "the page lacks `{line}`:\n{page}");
+        }
     }
 }
