@@ -16,6 +16,9 @@ mod query;
 mod request;
 mod table;
 
+#[cfg(test)]
+mod tests;
+
 pub use cookie::cookie;
 pub use path::normalise;
 pub use query::query_parameter;

@@ -1,0 +1,163 @@
+//! What holds for every algorithm: who may be picked at all.
+
+use std::collections::BTreeSet;
+
+use proptest::{collection::vec, prelude::*, sample::select};
+
+use super::*;
+use crate::Rng;
+
+const SIZE: usize = 8;
+
+/// Something that happens to a pool.
+#[derive(Debug, Clone)]
+enum Event {
+    Health(usize, Health),
+    /// A request that tried these before. It stays in flight.
+    Pick {
+        tried: Vec<usize>,
+        key: Option<u64>,
+    },
+    Reload(Vec<Part>),
+}
+
+fn parts() -> impl Strategy<Value = Vec<Part>> {
+    let part = (0..4u16, prop::bool::weighted(0.3), prop::bool::weighted(0.8));
+    vec(part, SIZE).prop_shuffle().prop_map(|parts| {
+        let present = parts.into_iter().enumerate().filter(|(_, (_, _, present))| *present);
+        present.map(|(number, (weight, backup, _))| Part { number, weight, backup }).collect()
+    })
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let health = select(vec![Health::Unknown, Health::Up, Health::Down, Health::Down]);
+    prop_oneof![
+        3 => (0..SIZE, health).prop_map(|(number, health)| Event::Health(number, health)),
+        6 => (vec(0..SIZE, 0..4), any::<Option<u64>>()).prop_map(|(tried, key)| Event::Pick { tried, key }),
+        1 => parts().prop_map(Event::Reload),
+    ]
+}
+
+/// Whom a request may go to.
+fn allowed(fleet: &Fleet, parts: &[Part], when_all_down: WhenAllDown, tried: &[usize]) -> BTreeSet<usize> {
+    let numbers = |is_in: &dyn Fn(&Part) -> bool| -> BTreeSet<usize> {
+        parts.iter().filter(|part| part.weight > 0 && is_in(part)).map(|part| part.number).collect()
+    };
+    let is_up = |part: &Part| fleet.servers[part.number].health() == Health::Up;
+    let primaries = numbers(&|part| is_up(part) && !part.backup);
+    let backups = numbers(&|part| is_up(part) && part.backup);
+
+    let none_is_up = primaries.is_empty() && backups.is_empty();
+    let all = numbers(&|_| none_is_up && when_all_down == WhenAllDown::Spread);
+    let untried = |numbers: BTreeSet<usize>| numbers.into_iter().filter(|n| !tried.contains(n)).collect();
+    let tiers: [BTreeSet<usize>; 3] = [untried(primaries), untried(backups), untried(all)];
+    tiers.into_iter().find(|tier| !tier.is_empty()).unwrap_or_default()
+}
+
+fn check(
+    algorithm: Algorithm,
+    when_all_down: WhenAllDown,
+    first: Vec<Part>,
+    events: &[Event],
+) -> Result<(), TestCaseError> {
+    let fleet = Fleet::new(SIZE);
+    let mut rng = Rng::new(1);
+    let mut parts = first;
+    let mut pool = fleet.pool_of(algorithm, when_all_down, &parts);
+    let mut picker = Picker::new(&pool);
+    for event in events {
+        match event {
+            Event::Health(number, health) => fleet.set(*number, *health),
+            Event::Reload(new) => {
+                parts = new.clone();
+                let new = fleet.pool_of(algorithm, when_all_down, &parts);
+                picker = picker.succeed(&pool, &new);
+                pool = new;
+            }
+            Event::Pick { tried, key } => {
+                let indices = pool.indices().filter(|&index| tried.contains(&number(&pool, index)));
+                let tried_indices: Vec<ServerIndex> = indices.collect();
+                let picked = picker.pick(&pool, *key, &tried_indices, &mut rng);
+                let allowed = allowed(&fleet, &parts, when_all_down, tried);
+                match picked {
+                    Some(index) => {
+                        prop_assert!(allowed.contains(&number(&pool, index)), "{index:?} of {allowed:?}");
+                        pool.member(index).server.begin(0);
+                    }
+                    None => prop_assert!(allowed.is_empty(), "none of {allowed:?}"),
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn only_the_allowed_are_picked(
+        algorithm in select(vec![
+            Algorithm::RoundRobin,
+            Algorithm::LeastRequests,
+            Algorithm::Random,
+            Algorithm::P2c,
+        ]),
+        spread in any::<bool>(),
+        first in parts(),
+        events in vec(event(), 1..60),
+    ) {
+        check(algorithm, if spread { WhenAllDown::Spread } else { WhenAllDown::Fail }, first, &events)?;
+    }
+}
+
+proptest! {
+    // Fewer: every reload makes up to three tables.
+    #![proptest_config(ProptestConfig::with_cases(8))]
+
+    #[test]
+    fn only_the_allowed_are_picked_by_hash(
+        spread in any::<bool>(),
+        first in parts(),
+        events in vec(event(), 1..40),
+    ) {
+        let when_all_down = if spread { WhenAllDown::Spread } else { WhenAllDown::Fail };
+        check(Algorithm::Hash, when_all_down, first, &events)?;
+    }
+}
+
+#[test]
+fn an_unchecked_server_gets_no_traffic() {
+    let fleet = Fleet::new(2);
+    fleet.set(0, Health::Unknown);
+    let pool = fleet.pool(Algorithm::RoundRobin, &[1, 1]);
+    assert_eq!(Traffic::new(&pool, 1).take(&pool, 3), [1, 1, 1]);
+}
+
+#[test]
+fn backups_wait_until_no_other_is_up() {
+    let fleet = Fleet::new(2);
+    let parts = [0, 1].map(|number| Part { number, weight: 1, backup: number == 1 });
+    let pool = fleet.pool_of(Algorithm::RoundRobin, WhenAllDown::Fail, &parts);
+    let mut traffic = Traffic::new(&pool, 1);
+    assert_eq!(traffic.take(&pool, 3), [0, 0, 0]);
+    fleet.set(0, Health::Down);
+    assert_eq!(traffic.take(&pool, 3), [1, 1, 1]);
+    fleet.set(0, Health::Up);
+    assert_eq!(traffic.take(&pool, 3), [0, 0, 0]);
+}
+
+#[test]
+fn a_request_that_tried_all_others_goes_to_a_backup() {
+    let fleet = Fleet::new(2);
+    let parts = [0, 1].map(|number| Part { number, weight: 1, backup: number == 1 });
+    let pool = fleet.pool_of(Algorithm::RoundRobin, WhenAllDown::Fail, &parts);
+    let mut picker = Picker::new(&pool);
+    let mut rng = Rng::new(1);
+    let mut pick = |tried: &[u32]| {
+        let tried: Vec<_> = tried.iter().copied().map(ServerIndex).collect();
+        picker.pick(&pool, None, &tried, &mut rng)
+    };
+    assert_eq!(pick(&[0]), Some(ServerIndex(1)));
+    assert_eq!(pick(&[0, 1]), None);
+}
