@@ -1,5 +1,6 @@
 //! Starts the servers and the proxies, drives the load, and takes the figures.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -158,10 +159,33 @@ impl Bench {
         Ok(Outcome::Idle { process, kernel_each: each(kernel_after, kernel_before) })
     }
 
-    /// System calls per request, by name, of all of the proxy's threads.
+    /// System calls per request, by name, of all of the proxy's threads. What a second run with one request per
+    /// connection counts is taken off, because opening the connections is not what a request costs.
     pub(crate) fn calls(&self, proxy: Proxy, load: &Load, seconds: f64) -> Result<Outcome, String> {
         let started = self.start_proxy(proxy)?;
         self.drive(&started, load, 0.5)?;
+        let (long, long_requests) = self.traced(&started, load, seconds)?;
+        let (short, short_requests) = self.traced(&started, load, 0.0)?;
+        let requests = long_requests - short_requests;
+        if requests < 10.0 * short_requests {
+            return Err(format!("only {long_requests} requests while traced: too few to count calls by"));
+        }
+        let each = |(name, count): (String, u64)| {
+            let opening = short.get(&name).copied().unwrap_or(0);
+            (name, count.saturating_sub(opening) as f64 / requests)
+        };
+        let mut calls: Vec<(String, f64)> = long.into_iter().map(each).collect();
+        calls.sort_by(|a, b| b.1.total_cmp(&a.1));
+        Ok(Outcome::Calls(calls))
+    }
+
+    /// All system calls of a run, and how many requests it had.
+    fn traced(
+        &self,
+        started: &Started,
+        load: &Load,
+        seconds: f64,
+    ) -> Result<(BTreeMap<String, u64>, f64), String> {
         let summary = self.work.0.join("strace.txt");
         let log = self.work.0.join("strace.log");
         let strace = workspace::find_program("strace").ok_or("no strace on this machine")?;
@@ -172,18 +196,15 @@ impl Bench {
         }
         let mut strace = Process::start("strace", command, &log)?;
         strace.wait_until("it to attach", &log, |_| started.process.is_traced())?;
-        let result = self.drive(&started, load, seconds)?;
+        let result = self.drive(started, load, seconds)?;
         strace.stop(Signal::INT);
 
-        let requests = result["requests"].as_f64().unwrap_or(0.0);
         let text = std::fs::read_to_string(&summary).map_err(|error| format!("strace's summary: {error}"))?;
-        let mut calls: Vec<(String, f64)> =
-            strace_counts(&text).into_iter().map(|(name, count)| (name, count as f64 / requests)).collect();
-        if calls.is_empty() {
+        let counts = strace_counts(&text);
+        if counts.is_empty() {
             return Err(format!("strace counted nothing: {}", text.trim()));
         }
-        calls.sort_by(|a, b| b.1.total_cmp(&a.1));
-        Ok(Outcome::Calls(calls))
+        Ok((counts, result["requests"].as_f64().unwrap_or(0.0)))
     }
 
     /// Runs the load generator to its end.
@@ -254,7 +275,7 @@ fn settled_kernel_memory() -> u64 {
 }
 
 /// Calls by name from the table of `strace -c`.
-fn strace_counts(text: &str) -> Vec<(String, u64)> {
+fn strace_counts(text: &str) -> BTreeMap<String, u64> {
     // % time     seconds  usecs/call     calls    errors syscall
     let row = |line: &str| -> Option<(String, u64)> {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -289,7 +310,7 @@ mod tests {
 ";
         let counts = strace_counts(text);
         let expected = [("writev", 65536), ("recvfrom", 65540), ("total_of_nothing", 1)];
-        assert_eq!(counts, expected.map(|(name, count)| (name.to_owned(), count)));
+        assert_eq!(counts, expected.map(|(name, count)| (name.to_owned(), count)).into());
     }
 
     #[test]
