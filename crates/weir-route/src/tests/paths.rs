@@ -5,7 +5,7 @@ use crate::normalise;
 
 #[track_caller]
 fn check_path(written: &str, sent: &str, expected: bool) {
-    check(on_path(written), &Sent { path: sent.into(), ..get("host") }, expected);
+    check(&on_path(written), &Sent { path: sent.into(), ..get("host") }, expected);
 }
 
 #[test]
