@@ -1,2 +1,52 @@
-//! Commands.
-fn main() {}
+//! The project's own commands, run as `cargo xtask NAME`.
+//!
+//! Plain Rust instead of shell scripts: the same on every machine, and checked by the compiler. Few
+//! dependencies, because everybody who runs the tests builds this first.
+
+#![forbid(unsafe_code)]
+
+mod bench;
+mod docs;
+mod launch;
+mod peers;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  test     formatting, lints, every test, the end-to-end tests; installs the peers they need where it may
+  bench    Weir beside nginx, HAProxy, Envoy and a plain relay; `bench --help` lists its options
+  docs     write docs/reference.md anew from the configuration model
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (command, rest) = match args.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => ("", &[] as &[String]),
+    };
+    let outcome = match command {
+        "test" if rest.is_empty() => test::run(),
+        "bench" => bench::run(rest),
+        "launch" => launch::run(rest),
+        "docs" if rest.is_empty() => docs::run(),
+        "help" | "-h" | "--help" => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(message) => {
+            eprintln!("xtask {command}: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

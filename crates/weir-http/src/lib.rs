@@ -1,1 +1,27 @@
-//! See ARCHITECTURE.md.
+//! The HTTP engine: decode, route, balance, relay, account.
+//!
+//! One [`Engine`] per worker, on the worker's own event loop. The way of a request is `exchange::run`, to be read from
+//! top to bottom; [`Site`] is what the control plane builds for it.
+
+#![forbid(unsafe_code)]
+
+mod access_log;
+mod answer;
+mod attempt;
+mod connection;
+pub mod counters;
+mod engine;
+mod exchange;
+mod forward;
+pub mod h1;
+pub mod head;
+mod pump;
+mod relay;
+mod site;
+mod tunnel;
+mod upstream;
+mod view;
+
+pub use access_log::AccessLog;
+pub use engine::{Engine, OnConnectFailure, Shared};
+pub use site::{ListenerId, ListenerSite, PerWorker, PoolSite, RouteSite, Site};

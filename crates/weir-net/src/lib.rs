@@ -1,1 +1,18 @@
-//! See ARCHITECTURE.md.
+//! What every engine stands on: pinned workers, listening sockets, streams, buffers, deadlines.
+//!
+//! Nothing here knows a protocol. Everything but [`listen`] and [`worker`] belongs to one worker and is neither
+//! `Send` nor locked.
+
+#![forbid(unsafe_code)]
+
+pub mod buffer;
+pub mod deadline;
+pub mod listen;
+pub mod slot;
+pub mod stream;
+pub mod worker;
+
+pub use buffer::{BUFFER_BYTES, Buffer, Buffers};
+pub use deadline::{Deadline, Deadlines};
+pub use slot::Slots;
+pub use stream::Stream;

@@ -1,0 +1,139 @@
+//! The HTTP check: one GET on a connection of its own.
+//!
+//! A fresh connection each time, since a server that no longer accepts any is down, whatever an old
+//! connection says. The answer is bounded: its head by [`HEAD_BYTES_MAX`], and of its body no more than
+//! [`BODY_BYTES_MAX`] is read, and only when a text must be found in it.
+
+use std::net::SocketAddr;
+
+use http_body_util::{BodyExt, Empty};
+use hyper::{
+    HeaderMap, Request, Response,
+    body::{Bytes, Incoming},
+    client::conn::http1,
+    header::{CONNECTION, HOST, USER_AGENT},
+};
+use hyper_util::rt::TokioIo;
+use memchr::memmem;
+use tokio::{net::TcpStream, task::AbortHandle};
+use weir_config::HttpProbe;
+
+use super::Stage;
+
+/// The largest head of an answer.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// How much of the body is searched for the expected text.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Sends the GET and compares the answer. The error is the reason, for a person.
+pub(super) async fn ask(
+    stream: TcpStream,
+    address: SocketAddr,
+    expected: &HttpProbe,
+    stage: &mut Stage,
+) -> Result<(), String> {
+    *stage = Stage::Answer;
+    let request = request(address, expected)?;
+    let answer = send(stream, request).await.map_err(|error| exchange_reason(&error))?;
+    expect_status(answer.response.status().as_u16(), &expected.expect)?;
+    expect_headers(answer.response.headers(), &expected.expect_headers)?;
+    if let Some(text) = &expected.expect_body {
+        *stage = Stage::Body;
+        let (_driver, mut body) = (answer.driver, answer.response.into_body());
+        expect_body(&mut body, text).await?;
+    }
+    Ok(())
+}
+
+fn request(address: SocketAddr, expected: &HttpProbe) -> Result<Request<Empty<Bytes>>, String> {
+    let host = expected.host.clone().unwrap_or_else(|| address.to_string());
+    Request::get(&expected.path)
+        .header(HOST, host)
+        .header(USER_AGENT, "weir-check")
+        .header(CONNECTION, "close")
+        .body(Empty::new())
+        .map_err(|error| format!("cannot be asked: {error}"))
+}
+
+/// An answer whose connection lives as long as this value.
+struct Answer {
+    driver: Driver,
+    response: Response<Incoming>,
+}
+
+/// The task that drives the connection, stopped on drop: nothing of a check outlives it.
+struct Driver(AbortHandle);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn send(stream: TcpStream, request: Request<Empty<Bytes>>) -> hyper::Result<Answer> {
+    let (mut sender, connection) =
+        http1::Builder::new().max_buf_size(HEAD_BYTES_MAX).handshake(TokioIo::new(stream)).await?;
+    let driver = Driver(tokio::spawn(connection).abort_handle());
+    let response = sender.send_request(request).await?;
+    Ok(Answer { driver, response })
+}
+
+fn exchange_reason(error: &hyper::Error) -> String {
+    if error.is_parse() {
+        // The texts of these errors are fixed: no byte of the server's gets into a log.
+        format!("not a valid HTTP/1 answer: {error}")
+    } else if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
+        "connection closed before the answer".to_owned()
+    } else {
+        format!("no answer: {error}")
+    }
+}
+
+fn expect_status(status: u16, expected: &[(u16, u16)]) -> Result<(), String> {
+    if expected.iter().any(|(low, high)| (*low..=*high).contains(&status)) {
+        return Ok(());
+    }
+    let ranges: Vec<_> = expected
+        .iter()
+        .map(|(low, high)| if low == high { low.to_string() } else { format!("{low}-{high}") })
+        .collect();
+    Err(format!("answered {status}, expected {}", ranges.join(", ")))
+}
+
+fn expect_headers(headers: &HeaderMap, expected: &[(String, String)]) -> Result<(), String> {
+    for (name, text) in expected {
+        let mut values = headers.get_all(name).iter().peekable();
+        if values.peek().is_none() {
+            return Err(format!("the answer has no field {name}"));
+        }
+        if !values.any(|value| memmem::find(value.as_bytes(), text.as_bytes()).is_some()) {
+            return Err(format!("field {name} does not contain {text:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// Reads until `text` is found, the body ends, or [`BODY_BYTES_MAX`] are read.
+async fn expect_body(body: &mut Incoming, text: &str) -> Result<(), String> {
+    let mut seen = Vec::new();
+    loop {
+        // What was searched before can only take part with its last bytes.
+        let from = seen.len().saturating_sub(text.len());
+        match body.frame().await {
+            Some(Ok(frame)) => {
+                let Ok(data) = frame.into_data() else { continue };
+                let room = BODY_BYTES_MAX - seen.len();
+                seen.extend_from_slice(&data[..data.len().min(room)]);
+            }
+            Some(Err(_)) => return Err("connection closed before the end of the body".to_owned()),
+            None => return Err(format!("the body does not contain {text:?}")),
+        }
+        if memmem::find(&seen[from..], text.as_bytes()).is_some() {
+            return Ok(());
+        }
+        if seen.len() == BODY_BYTES_MAX {
+            return Err(format!("the first 64 KiB of the body do not contain {text:?}"));
+        }
+    }
+}

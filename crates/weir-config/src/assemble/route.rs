@@ -1,0 +1,237 @@
+//! `listeners[].routes[]`.
+
+use std::collections::HashMap;
+
+use super::{Once, listener::networks, to_u32};
+use crate::{
+    Action, HeaderEdits, Match, PathPattern, PoolIndex, Redirect, Respond, Rewrite, Route, ValuePattern,
+    fill::first_at,
+    filled::{Entry, Filled},
+    kind::Value,
+    nearest::nearest,
+    report::{Findings, shown},
+    tree::Span,
+};
+
+pub(super) fn route(node: &Filled, pools: &mut PoolNames, findings: &mut Findings) -> Route {
+    let action = action(node, pools, findings);
+    if matches!(action, Some(Action::Redirect(_) | Action::Respond(_))) {
+        no_upstream(node, findings);
+    }
+    Route {
+        name: node.text("name").unwrap_or_default().to_owned(),
+        matches: node.get("match").map(|node| matches(node, findings)).unwrap_or_default(),
+        // The empty split stands in for an action that was refused.
+        action: action.unwrap_or(Action::Split(Vec::new())),
+        rewrite: Rewrite {
+            strip_prefix: node.get("rewrite").and_then(|node| node.text("strip_prefix")).map(str::to_owned),
+            host: node.get("rewrite").and_then(|node| node.text("host")).map(str::to_owned),
+        },
+        request_headers: edits(node.get("request_headers"), findings),
+        response_headers: edits(node.get("response_headers"), findings),
+        timeout: match node.get("timeout") {
+            Some(_) => node.duration("timeout"),
+            None => crate::settle::ROUTE_TIMEOUT,
+        },
+    }
+}
+
+/// What only concerns a server means nothing where no server is asked.
+fn no_upstream(node: &Filled, findings: &mut Findings) {
+    let Some(section) = node.section() else { return };
+    for name in ["rewrite", "request_headers", "timeout"] {
+        if let Some(entry) = section.entry(name) {
+            let message = format!("`{name}` has no effect here: this route asks no server");
+            findings.error(entry.span, message);
+        }
+    }
+}
+
+fn action(node: &Filled, pools: &mut PoolNames, findings: &mut Findings) -> Option<Action> {
+    if let Some(pool) = node.get("pool") {
+        return pools.find(pool, findings).map(Action::Pool);
+    }
+    if let Some(split) = node.get("split") {
+        return Some(Action::Split(shares(split, pools, findings)));
+    }
+    if let Some(redirect) = node.get("redirect") {
+        return Some(Action::Redirect(self::redirect(redirect, findings)));
+    }
+    node.get("respond").map(|node| Action::Respond(respond(node, findings)))
+}
+
+fn shares(split: &Filled, pools: &mut PoolNames, findings: &mut Findings) -> Vec<(PoolIndex, u32)> {
+    let mut shares = Vec::new();
+    for entry in split.pairs() {
+        let pool = pools.named(&entry.name, entry.span, findings);
+        if let (Some(pool), Some(share)) = (pool, entry.value.as_number()) {
+            shares.push((pool, to_u32(share)));
+        }
+    }
+    if shares.len() == split.pairs().len()
+        && !shares.is_empty()
+        && shares.iter().all(|(_, share)| *share == 0)
+    {
+        findings.error(split.span, "every share is 0: no pool would get a request");
+    }
+    shares
+}
+
+fn redirect(node: &Filled, findings: &mut Findings) -> Redirect {
+    let text = |name: &str| node.text(name).map(str::to_owned);
+    let changes = ["to", "scheme", "host", "port", "path"];
+    let section = node.section();
+    if section
+        .is_some_and(|section| !section.doubtful && changes.iter().all(|name| section.get(name).is_none()))
+    {
+        findings
+            .error(node.span, "this redirect changes nothing, and would lead to itself")
+            .help("write `to`, or one of `scheme`, `host`, `port`, `path`");
+    }
+    Redirect {
+        to: text("to"),
+        scheme: text("scheme"),
+        host: text("host"),
+        port: node.get("port").and_then(Filled::as_number).and_then(|port| u16::try_from(port).ok()),
+        path: text("path"),
+        status: u16::try_from(node.number("status")).unwrap_or(0),
+    }
+}
+
+fn respond(node: &Filled, findings: &mut Findings) -> Respond {
+    let status = u16::try_from(node.number("status")).unwrap_or(0);
+    let body = node.text("body").unwrap_or_default().to_owned();
+    // RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5: these answers have no content.
+    if let (204 | 205 | 304, Some(place)) = (status, node.get("body"))
+        && !body.is_empty()
+    {
+        findings.error(place.span, format!("an answer with status {status} has no body"));
+    }
+    Respond { status, body, content_type: node.text("content_type").unwrap_or_default().to_owned() }
+}
+
+fn matches(node: &Filled, findings: &mut Findings) -> Match {
+    let hosts = node.list("host").iter().filter_map(|host| match host.value() {
+        Some(Value::Host(host)) => Some(host.clone()),
+        _ => None,
+    });
+    let methods = node.list("methods").iter().filter_map(|method| method.as_text().map(str::to_owned));
+    Match {
+        hosts: hosts.collect(),
+        path: match node.get("path").and_then(Filled::value) {
+            Some(Value::Path(path)) => Some(path.clone()),
+            _ => None::<PathPattern>,
+        },
+        methods: methods.collect(),
+        headers: patterns(node.map("headers"), str::to_ascii_lowercase, findings),
+        cookies: patterns(node.map("cookies"), str::to_owned, findings),
+        query: patterns(node.map("query"), str::to_owned, findings),
+        clients: networks(node, "client"),
+    }
+}
+
+fn patterns(
+    pairs: &[Entry],
+    fold: fn(&str) -> String,
+    findings: &mut Findings,
+) -> Vec<(String, ValuePattern)> {
+    let mut names = Once::default();
+    let mut patterns = Vec::new();
+    for entry in pairs {
+        let name = fold(&entry.name);
+        twice(entry, name.clone(), &mut names, findings);
+        if let Some(Value::Pattern(pattern)) = entry.value.value() {
+            patterns.push((name, pattern.clone()));
+        }
+    }
+    patterns
+}
+
+fn edits(node: Option<&Filled>, findings: &mut Findings) -> HeaderEdits {
+    let Some(node) = node else { return HeaderEdits::default() };
+    let mut pairs = |name: &str| {
+        let mut names = Once::default();
+        let mut pairs = Vec::new();
+        for entry in node.map(name) {
+            let name = entry.name.to_ascii_lowercase();
+            twice(entry, name.clone(), &mut names, findings);
+            pairs.extend(entry.value.as_text().map(|text| (name, text.to_owned())));
+        }
+        pairs
+    };
+    let removed = node.list("remove").iter().filter_map(Filled::as_text);
+    HeaderEdits {
+        set: pairs("set"),
+        add: pairs("add"),
+        remove: removed.map(str::to_ascii_lowercase).collect(),
+    }
+}
+
+/// Names of header fields differ by more than case.
+fn twice(entry: &Entry, name: String, names: &mut Once, findings: &mut Findings) {
+    if let Some(first) = names.take(name, entry.span) {
+        let message = format!("`{}` is written twice{}", shown(&entry.name), first_at(first, entry.span));
+        findings.error(entry.span, message);
+    }
+}
+
+/// The pools by name, and which of them somebody uses.
+pub(super) struct PoolNames {
+    pools: HashMap<String, Known>,
+    /// The pools could be read at all: otherwise every reference would be reported.
+    readable: bool,
+}
+
+struct Known {
+    index: PoolIndex,
+    span: Span,
+    used: bool,
+}
+
+impl PoolNames {
+    pub(super) fn new(root: &Filled) -> PoolNames {
+        let known = |(index, entry): (usize, &Entry)| {
+            (entry.name.clone(), Known { index: PoolIndex(index), span: entry.span, used: false })
+        };
+        let section = root.section();
+        PoolNames {
+            pools: root.map("pools").iter().enumerate().map(known).collect(),
+            readable: section.is_some_and(|section| {
+                let pools = section.get("pools");
+                pools.is_some_and(|pools| !pools.is_bad() && (pools.written || !section.doubtful))
+            }),
+        }
+    }
+
+    /// The pool that this value names.
+    pub(super) fn find(&mut self, node: &Filled, findings: &mut Findings) -> Option<PoolIndex> {
+        let name = node.as_text()?.to_owned();
+        self.named(&name, node.span, findings)
+    }
+
+    fn named(&mut self, name: &str, span: Span, findings: &mut Findings) -> Option<PoolIndex> {
+        if let Some(known) = self.pools.get_mut(name) {
+            known.used = true;
+            return Some(known.index);
+        }
+        if self.readable {
+            let found = match nearest(name, self.pools.keys().map(String::as_str)) {
+                Some(near) => findings
+                    .error(span, format!("there is no pool `{}`, did you mean `{near}`?", shown(name))),
+                None => findings.error(span, format!("there is no pool `{}`", shown(name))),
+            };
+            if self.pools.is_empty() {
+                found.help("the file has no `pools`");
+            }
+        }
+        None
+    }
+
+    pub(super) fn warn_unused(&self, findings: &mut Findings) {
+        for (name, known) in &self.pools {
+            if !known.used {
+                findings.warning(known.span, format!("no route uses the pool `{}`", shown(name)));
+            }
+        }
+    }
+}

@@ -1,0 +1,401 @@
+//! The tree of a file against the definition: unknown keys, wrong shapes, wrong values, missing keys; and every
+//! default filled in.
+
+use crate::{
+    filled::{Data, Entry, Filled, Section},
+    kind::{Kind, boolean_or_null},
+    nearest::nearest,
+    report::{Findings, shown},
+    spec::{self, Choice, List, Map, Preset, Shape, Status},
+    tree::{Content, Key, Node, Scalar, Span},
+    yaml,
+};
+
+/// Fills the whole file.
+pub(crate) fn fill(root: &Node, findings: &mut Findings) -> Filled {
+    let mut filler = Filler { findings, written: true };
+    filler.section(root, &spec::ROOT, &Subject::Root)
+}
+
+/// What a value is called in messages.
+enum Subject<'a> {
+    Root,
+    /// The value of this key.
+    Key(&'a str, Span),
+    /// A value in the list or the map at this key.
+    Within(&'a str),
+}
+
+impl std::fmt::Display for Subject<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Subject::Root => f.write_str("the file"),
+            Subject::Key(name, _) => write!(f, "`{}`", shown(name)),
+            Subject::Within(name) => write!(f, "each value of `{}`", shown(name)),
+        }
+    }
+}
+
+struct Filler<'a> {
+    findings: &'a mut Findings,
+    /// What is filled in was written, and is not a default.
+    written: bool,
+}
+
+impl Filler<'_> {
+    fn shape(&mut self, node: &Node, shape: &Shape, subject: &Subject<'_>) -> Filled {
+        if node.is_null() {
+            return self.nothing(node, shape, subject);
+        }
+        match *shape {
+            Shape::One(kind) => self.one(node, kind, subject),
+            Shape::List(list) => self.list(node, list, subject),
+            Shape::OneOrList(kind) => {
+                let list = List { item: Shape::One(kind), min: 1, max: 1000, unique: true };
+                match node.content {
+                    Content::Scalar(_) => {
+                        let one = self.one(node, kind, subject);
+                        self.filled(node.span, Data::List(vec![one]))
+                    }
+                    _ => self.list(node, &list, subject),
+                }
+            }
+            Shape::Map(map) => self.map(node, map, subject),
+            Shape::Section(section) => self.section(node, section, subject),
+            Shape::Short(key, kind, section) => match node.content {
+                Content::Scalar(_) => {
+                    let value = self.one(node, kind, subject);
+                    if value.is_bad() {
+                        return value;
+                    }
+                    let entry = Entry { name: key.to_owned(), span: node.span, value };
+                    let mut filled = Section { entries: vec![entry], doubtful: false };
+                    self.defaults(&mut filled, section, node.span, &[]);
+                    self.filled(node.span, Data::Section(filled))
+                }
+                _ => self.section(node, section, subject),
+            },
+            Shape::WordOrSection(words, section) => match node.content {
+                Content::Scalar(_) => self.one(node, Kind::Word(words), subject),
+                _ => self.section(node, section, subject),
+            },
+        }
+    }
+
+    /// A key without a value is a mistake everywhere: a section that is meant to be empty is written `{}`.
+    fn nothing(&mut self, node: &Node, shape: &Shape, subject: &Subject<'_>) -> Filled {
+        let span = match subject {
+            Subject::Key(_, span) if node.span.is_empty() => *span,
+            _ => node.span,
+        };
+        let found = self.findings.error(span, format!("{subject} has no value"));
+        found.help(format!("expected {}", expected(shape)));
+        self.bad(node.span)
+    }
+
+    fn one(&mut self, node: &Node, kind: Kind, subject: &Subject<'_>) -> Filled {
+        let Content::Scalar(scalar) = &node.content else {
+            let message = format!("{subject} must be {}, not {}", kind.what(), node.kind());
+            self.findings.error(place(node, subject), message);
+            return self.bad(node.span);
+        };
+        match kind.parse(scalar) {
+            Ok(value) => self.filled(node.span, Data::One(scalar.clone(), value)),
+            Err(fault) => {
+                let found = self.findings.error(node.span, fault.message);
+                if let Some(help) = fault.help {
+                    found.help(help);
+                }
+                self.bad(node.span)
+            }
+        }
+    }
+
+    fn list(&mut self, node: &Node, list: &List, subject: &Subject<'_>) -> Filled {
+        let items = match &node.content {
+            Content::List(items) => items,
+            other => {
+                let message = format!("{subject} must be a list, not {}", node.kind());
+                let found = self.findings.error(place(node, subject), message);
+                if let Content::Scalar(scalar) = other {
+                    found.help(format!("write it in brackets: `[{}]`", shown(&scalar.text)));
+                }
+                return self.bad(node.span);
+            }
+        };
+        if items.len() < list.min {
+            self.findings
+                .error(place(node, subject), format!("{subject} must have at least {} value", list.min));
+            return self.bad(node.span);
+        }
+        if items.len() > list.max {
+            let message = format!("{subject} has {} values, the most are {}", items.len(), list.max);
+            self.findings.error(place(node, subject), message);
+            return self.bad(node.span);
+        }
+        let within = subject.within();
+        if list.unique {
+            self.unique(items);
+        }
+        let items = items.iter().map(|item| self.shape(item, &list.item, &within)).collect();
+        self.filled(node.span, Data::List(items))
+    }
+
+    fn unique(&mut self, items: &[Node]) {
+        let mut seen = std::collections::HashMap::new();
+        for item in items {
+            let Content::Scalar(Scalar { text, .. }) = &item.content else { continue };
+            if let Some(first) = seen.insert(text.to_ascii_lowercase(), item.span) {
+                let message = format!("`{}` is in the list twice{}", shown(text), first_at(first, item.span));
+                self.findings.error(item.span, message);
+            }
+        }
+    }
+
+    fn map(&mut self, node: &Node, map: &Map, subject: &Subject<'_>) -> Filled {
+        let Content::Map(pairs) = &node.content else {
+            let message = format!("{subject} must be a section of names and values, not {}", node.kind());
+            self.findings.error(place(node, subject), message);
+            return self.bad(node.span);
+        };
+        if pairs.len() < map.min || pairs.len() > map.max {
+            let message =
+                format!("{subject} must have {} to {} names, not {}", map.min, map.max, pairs.len());
+            self.findings.error(place(node, subject), message);
+            return self.bad(node.span);
+        }
+        let mut entries = Vec::with_capacity(pairs.len());
+        for (key, value) in pairs {
+            if let Err((message, help)) = name(key, map.name) {
+                let found = self.findings.error(key.span, message);
+                if let Some(help) = help {
+                    found.help(help);
+                }
+            }
+            let value = self.shape(value, &map.value, &Subject::Key(&key.name.text, key.span));
+            entries.push(Entry { name: key.name.text.clone(), span: key.span, value });
+        }
+        self.filled(node.span, Data::Map(entries))
+    }
+
+    fn section(&mut self, node: &Node, section: &'static spec::Section, subject: &Subject<'_>) -> Filled {
+        let Content::Map(pairs) = &node.content else {
+            let message = format!("{subject} must be a section, not {}", node.kind());
+            self.findings
+                .error(place(node, subject), message)
+                .help(format!("it has the keys {}", keys(section)));
+            return self.bad(node.span);
+        };
+        let mut filled = Section::default();
+        // Keys that an unknown one was probably meant to be: they are not missing as well.
+        let mut meant = Vec::new();
+        for (key, value) in pairs {
+            let name = &key.name.text;
+            match section.key(name) {
+                Some(known) if known.status == Status::Later => {
+                    self.findings.error(key.span, format!("`{name}` is not supported yet"));
+                    filled.doubtful = true;
+                }
+                Some(known) => {
+                    let value = self.shape(value, &known.shape, &Subject::Key(name, key.span));
+                    filled.entries.push(Entry { name: name.clone(), span: key.span, value });
+                }
+                None => {
+                    meant.extend(self.unknown(key, section));
+                    filled.doubtful = true;
+                }
+            }
+        }
+        for choice in section.choices {
+            self.choice(choice, &filled, node, subject);
+        }
+        self.needs(&filled, section);
+        let span = place(node, subject);
+        self.defaults(&mut filled, section, span, &meant);
+        self.filled(node.span, Data::Section(filled))
+    }
+
+    /// Reports a key that the section does not have; the known one that it is near to.
+    fn unknown(&mut self, key: &Key, section: &'static spec::Section) -> Option<&'static str> {
+        let written = &key.name.text;
+        let near = nearest(written, section.keys.iter().map(|key| key.name));
+        if let Some(near) = near {
+            let message = format!("unknown key `{}`, did you mean `{near}`?", shown(written));
+            self.findings.error(key.span, message);
+            return Some(near);
+        }
+        let found = self.findings.error(key.span, format!("unknown key `{}`", shown(written)));
+        let elsewhere = spec::sections_with(written);
+        let split = written.split_once(':').filter(|(front, _)| section.key(front).is_some());
+        if let Some((front, after)) = split {
+            found.help(format!("a space stands behind the colon: `{front}: {}`", shown(after)));
+        } else if !elsewhere.is_empty() && elsewhere.len() <= 3 {
+            let elsewhere: Vec<String> = elsewhere
+                .iter()
+                .map(|path| if path.is_empty() { "the top".into() } else { format!("`{path}`") })
+                .collect();
+            found.help(format!("`{written}` is a key of {}", elsewhere.join(" and of ")));
+        } else {
+            found.help(format!("known here: {}", keys(section)));
+        }
+        None
+    }
+
+    fn choice(&mut self, choice: &Choice, filled: &Section, node: &Node, subject: &Subject<'_>) {
+        let mut written = choice.keys.iter().filter_map(|name| filled.entry(name));
+        match (written.next(), written.next()) {
+            (Some(first), Some(second)) => {
+                let (first, second) =
+                    if first.span <= second.span { (first, second) } else { (second, first) };
+                let message = format!("`{}` and `{}` exclude each other", first.name, second.name);
+                self.findings.error(second.span, message);
+            }
+            (None, _) if choice.needed && !filled.doubtful => {
+                let keys: Vec<String> = choice.keys.iter().map(|key| format!("`{key}`")).collect();
+                let keys = match keys.split_last() {
+                    Some((last, others)) => format!("{} or {last}", others.join(", ")),
+                    None => String::new(),
+                };
+                let message = match subject {
+                    Subject::Within("listeners") => {
+                        format!("this listener has neither {keys}").replace(" or ", " nor ")
+                    }
+                    Subject::Within("routes") => format!("this route does nothing: it needs {keys}"),
+                    _ => format!("{subject} needs {keys}"),
+                };
+                self.findings.error(place(node, subject), message);
+            }
+            _ => {}
+        }
+    }
+
+    fn needs(&mut self, filled: &Section, section: &spec::Section) {
+        for entry in &filled.entries {
+            let needed = section.key(&entry.name).and_then(|key| key.needs);
+            let Some(needed) = needed.filter(|needed| filled.entry(needed).is_none() && !filled.doubtful)
+            else {
+                continue;
+            };
+            self.findings.error(entry.span, format!("`{}` has no meaning without `{needed}`", entry.name));
+        }
+    }
+
+    /// Adds what is not written, and puts all entries into the order of the definition.
+    fn defaults(&mut self, filled: &mut Section, section: &spec::Section, span: Span, meant: &[&str]) {
+        for key in section.keys {
+            if filled.entry(key.name).is_some() {
+                continue;
+            }
+            match key.default {
+                Preset::Absent | Preset::Settled(_) => {}
+                Preset::Required if meant.contains(&key.name) => {}
+                Preset::Required => {
+                    let found = self.findings.error(span, format!("`{}` is missing", key.name));
+                    found.help(format!("expected {}", expected(&key.shape)));
+                }
+                Preset::Text(text) => {
+                    let node = preset(text, span, self.findings);
+                    let written = std::mem::replace(&mut self.written, false);
+                    let value = self.shape(&node, &key.shape, &Subject::Key(key.name, span));
+                    self.written = written;
+                    filled.entries.push(Entry { name: key.name.to_owned(), span, value });
+                }
+            }
+        }
+        let order = |entry: &Entry| section.keys.iter().position(|key| key.name == entry.name);
+        filled.entries.sort_by_key(order);
+    }
+
+    fn filled(&self, span: Span, data: Data) -> Filled {
+        Filled { span, written: self.written, data }
+    }
+
+    fn bad(&self, span: Span) -> Filled {
+        self.filled(span, Data::Bad)
+    }
+}
+
+impl<'a> Subject<'a> {
+    fn within(&self) -> Subject<'a> {
+        match self {
+            Subject::Root => Subject::Root,
+            Subject::Key(name, _) | Subject::Within(name) => Subject::Within(name),
+        }
+    }
+}
+
+/// The text of a default as a tree. Most are single values, which need no parser.
+pub(crate) fn preset(text: &str, span: Span, findings: &mut Findings) -> Node {
+    let mut node = match text.starts_with(['{', '[', '"']) {
+        true => yaml::parse(text, findings).unwrap_or_else(|| Node::plain(span, "")),
+        false => Node::plain(span, text),
+    };
+    move_to(&mut node, span);
+    node
+}
+
+fn move_to(node: &mut Node, span: Span) {
+    node.span = span;
+    match &mut node.content {
+        Content::Scalar(_) => {}
+        Content::List(items) => items.iter_mut().for_each(|item| move_to(item, span)),
+        Content::Map(pairs) => {
+            for (key, value) in pairs {
+                key.span = span;
+                move_to(value, span);
+            }
+        }
+    }
+}
+
+/// Where to point: a section or list over several lines is best shown by its key.
+fn place(node: &Node, subject: &Subject<'_>) -> Span {
+    match subject {
+        Subject::Key(_, span) if node.span.start.line != node.span.end.line || node.span.is_empty() => *span,
+        _ => node.span,
+    }
+}
+
+/// ` , first in line 3`, when that is another line.
+pub(crate) fn first_at(first: Span, second: Span) -> String {
+    match first.start.line == second.start.line {
+        true => String::new(),
+        false => format!(", first in line {}", first.start.line),
+    }
+}
+
+fn name(key: &Key, kind: Kind) -> Result<(), (String, Option<String>)> {
+    let text = &key.name.text;
+    if !key.name.quoted && boolean_or_null(text) {
+        let message = format!("plain `{}` is a boolean or nothing to readers of YAML", shown(text));
+        return Err((message, Some(format!("write \"{}\", in quotes", shown(text)))));
+    }
+    // Numbers are fine as names: a key is always text.
+    let quoted = Scalar { text: text.clone(), quoted: true };
+    match kind.parse(&quoted) {
+        Ok(_) => Ok(()),
+        Err(fault) => Err((fault.message, fault.help)),
+    }
+}
+
+/// What a value of this shape must be, for messages.
+fn expected(shape: &Shape) -> String {
+    match shape {
+        Shape::One(kind) => kind.what(),
+        Shape::OneOrList(kind) => format!("{}, or a list", kind.what()),
+        Shape::List(_) => "a list".to_owned(),
+        Shape::Map(map) => format!("`{{ {}: … }}`", map.placeholder),
+        Shape::Section(section) | Shape::Short(_, _, section) => {
+            format!("a section with the keys {}", keys(section))
+        }
+        Shape::WordOrSection(words, section) => {
+            format!("{}, or a section with the keys {}", Kind::Word(words).what(), keys(section))
+        }
+    }
+}
+
+/// The keys of a section that are built.
+fn keys(section: &spec::Section) -> String {
+    let built = section.keys.iter().filter(|key| key.status == Status::Built);
+    built.map(|key| format!("`{}`", key.name)).collect::<Vec<_>>().join(", ")
+}

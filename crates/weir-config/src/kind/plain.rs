@@ -1,0 +1,57 @@
+//! Plain (unquoted) values that readers of YAML 1.1 or 1.2 take for a boolean, nothing, or a number.
+
+use super::Fault;
+use crate::report::shown;
+
+/// `true` and `false`; everything else that means so elsewhere gets the way out.
+pub(super) fn boolean(text: &str) -> Result<bool, Fault> {
+    match text {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ if denies(text) => Err(Fault::new(format!("write `false`, not `{text}`"))),
+        _ if boolean_or_null(text) => Err(Fault::new(format!("write `true`, not `{text}`"))),
+        _ => Err(Fault::new(format!("expected `true` or `false`, found `{}`", shown(text)))),
+    }
+}
+
+/// Refuses a plain value that is meant as text but read as something else by other tools.
+pub(super) fn check(text: &str) -> Result<(), Fault> {
+    let what = if boolean_or_null(text) {
+        "a boolean or nothing"
+    } else if numeric(text) {
+        "a number or a date"
+    } else {
+        return Ok(());
+    };
+    Err(Fault::new(format!("plain `{}` is {what} to readers of YAML", shown(text)))
+        .help(format!("write \"{}\", in quotes", shown(text))))
+}
+
+/// What YAML 1.1 takes for a boolean, and both versions for nothing.
+pub(crate) fn boolean_or_null(text: &str) -> bool {
+    let folded = text.to_ascii_lowercase();
+    matches!(folded.as_str(), "y" | "yes" | "n" | "no" | "true" | "false" | "on" | "off" | "null" | "~" | "")
+}
+
+/// What YAML 1.1 takes for "false".
+pub(super) fn denies(text: &str) -> bool {
+    matches!(text.to_ascii_lowercase().as_str(), "n" | "no" | "false" | "off")
+}
+
+fn numeric(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let begins = unsigned.strip_prefix('.').unwrap_or(unsigned).starts_with(|c: char| c.is_ascii_digit());
+    if !begins {
+        return matches!(unsigned.to_ascii_lowercase().as_str(), ".inf" | ".nan");
+    }
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let based = ["0x", "0o", "0b"].iter().any(|prefix| {
+        unsigned
+            .strip_prefix(prefix)
+            .is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_hexdigit() || b == b'_'))
+    });
+    let sexagesimal = unsigned.contains(':') && unsigned.split(':').all(digits);
+    let parts: Vec<&str> = unsigned.splitn(4, '-').collect();
+    let date = parts.len() == 3 && parts[0].len() == 4 && parts.iter().all(|part| digits(part));
+    based || sexagesimal || date || unsigned.replace('_', "").parse::<f64>().is_ok()
+}

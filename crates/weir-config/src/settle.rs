@@ -1,0 +1,112 @@
+//! Defaults that depend on other keys: names, and what a check asks.
+//!
+//! They are written into the tree, so that the effective file shows them like all others.
+
+use std::time::Duration;
+
+use crate::{
+    filled::{Data, Entry, Filled, Section},
+    kind::{Kind, Value, number},
+    tree::{Scalar, Span},
+};
+
+/// How long a check takes at most, unless its interval is shorter.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a server may take for an answer.
+pub(crate) const ROUTE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Settles the whole file.
+pub(crate) fn settle(root: &mut Filled) {
+    let Some(root) = root.section_mut() else { return };
+    for entry in &mut root.entries {
+        match (entry.name.as_str(), &mut entry.value.data) {
+            ("listeners", Data::List(listeners)) => listeners.iter_mut().for_each(listener),
+            ("pools", Data::Map(pools)) => pools.iter_mut().for_each(|pool| settle_pool(&mut pool.value)),
+            _ => {}
+        }
+    }
+}
+
+fn listener(listener: &mut Filled) {
+    let span = listener.span;
+    let bind = listener.text("bind").map(str::to_owned);
+    let Some(section) = listener.section_mut() else { return };
+    if let (None, Some(bind)) = (section.get("name"), &bind) {
+        insert(section, 0, "name", span, Scalar { text: bind.clone(), quoted: true }, Kind::Name);
+    }
+    let name = section.get("name").and_then(Filled::as_text).map(str::to_owned);
+    let routes = section.entries.iter_mut().find(|entry| entry.name == "routes");
+    let Some(Data::List(routes)) = routes.map(|entry| &mut entry.value.data) else { return };
+    for (index, route) in routes.iter_mut().enumerate() {
+        settle_route(route, name.as_deref().map(|name| format!("{name}#{}", index + 1)));
+    }
+}
+
+fn settle_route(route: &mut Filled, name: Option<String>) {
+    let span = route.span;
+    let Some(section) = route.section_mut() else { return };
+    if let (None, Some(name)) = (section.get("name"), name) {
+        insert(section, 0, "name", span, Scalar { text: name, quoted: true }, Kind::Name);
+    }
+    let to_pool = section.get("pool").or(section.get("split")).is_some();
+    if to_pool && section.get("timeout").is_none() {
+        let text = Scalar { text: number::duration_text(ROUTE_TIMEOUT), quoted: false };
+        insert(section, usize::MAX, "timeout", span, text, Kind::Duration);
+    }
+}
+
+fn settle_pool(pool: &mut Filled) {
+    let Some(pool) = pool.section_mut() else { return };
+    for entry in &mut pool.entries {
+        match (entry.name.as_str(), &mut entry.value) {
+            ("health", health) => settle_health(health),
+            ("servers", Filled { data: Data::List(servers), .. }) => servers.iter_mut().for_each(server),
+            _ => {}
+        }
+    }
+}
+
+fn server(server: &mut Filled) {
+    let span = server.span;
+    let address = server.text("address").map(str::to_owned);
+    let Some(section) = server.section_mut() else { return };
+    if let (None, Some(address)) = (section.get("name"), address) {
+        insert(section, 1, "name", span, Scalar { text: address, quoted: true }, Kind::Name);
+    }
+}
+
+fn settle_health(health: &mut Filled) {
+    let span = health.span;
+    let interval = health.duration("interval");
+    let Some(section) = health.section_mut() else { return };
+    let plain = |text: &str| Scalar { text: text.to_owned(), quoted: false };
+    if section.get("http").is_none() && section.get("tcp").is_none() && !section.doubtful {
+        insert(section, 0, "tcp", span, plain("connect"), Kind::Text);
+    }
+    if section.get("http").is_some() && section.get("expect").is_none() {
+        let expect = one(span, plain("200-299"), Kind::StatusRange);
+        let value = Filled { span, written: false, data: Data::List(vec![expect]) };
+        section.entries.insert(1, Entry { name: "expect".to_owned(), span, value });
+    }
+    if section.get("timeout").is_none() {
+        let timeout = if interval.is_zero() { CHECK_TIMEOUT } else { CHECK_TIMEOUT.min(interval) };
+        let text = plain(&number::duration_text(timeout));
+        insert(section, usize::MAX, "timeout", span, text, Kind::Duration);
+    }
+}
+
+fn insert(section: &mut Section, at: usize, name: &str, span: Span, scalar: Scalar, kind: Kind) {
+    let at = at.min(section.entries.len());
+    let value = one(span, scalar, kind);
+    section.entries.insert(at, Entry { name: name.to_owned(), span, value });
+}
+
+/// A default as a value. It is right, or it was made from something that was already refused.
+fn one(span: Span, scalar: Scalar, kind: Kind) -> Filled {
+    let value = match kind {
+        Kind::Name | Kind::Text => Ok(Value::Text),
+        _ => kind.parse(&scalar),
+    };
+    let data = value.map_or(Data::Bad, |value| Data::One(scalar, value));
+    Filled { span, written: false, data }
+}

@@ -1,0 +1,195 @@
+//! The families of metrics, gathered when somebody asks: per-worker blocks are summed up here and nowhere else.
+
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+
+use weir_balance::Health;
+use weir_http::counters::{
+    Counter, Histogram, LATENCY_BOUNDS_US, Limit, ListenerCounters, RouteCounters, ServerCounters,
+    StatusClasses,
+};
+
+use super::encode::Exposition;
+use crate::{
+    registry::{Registry, ServerEntry},
+    running::State,
+};
+
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// The whole text.
+pub(crate) fn text(state: &State) -> String {
+    let registry = state.registry();
+    let mut out = Exposition::new();
+    process(&mut out, state, &registry);
+    listeners(&mut out, &registry);
+    routes(&mut out, &registry);
+    servers(&mut out, &registry);
+    checks(&mut out, state);
+    limits(&mut out, &registry, state);
+    out.finish()
+}
+
+fn process(out: &mut Exposition, state: &State, registry: &Registry) {
+    out.info("weir_build", "The version that runs.", &[("version", env!("CARGO_PKG_VERSION"))]);
+    out.gauge("weir_uptime_seconds", "Since the start.")
+        .sample_f64(&[], state.started.elapsed().as_secs_f64());
+    out.gauge("weir_workers", "Data-plane workers.").sample(&[], registry.workers.len() as u64);
+    out.counter("weir_reloads", "Changes of the configuration, by how they ended.")
+        .sample(&[("result", "changed")], state.reloads.load(Relaxed))
+        .sample(&[("result", "refused")], state.reloads_failed.load(Relaxed));
+}
+
+fn listeners(out: &mut Exposition, registry: &Registry) {
+    type Get = fn(&ListenerCounters) -> &Counter;
+    let counters: [(&str, &str, Get); 3] = [
+        ("weir_connections_accepted", "Client connections accepted.", |block| &block.accepted),
+        ("weir_requests_refused", "Requests that the framing gate or a limit refused.", |block| {
+            &block.refused
+        }),
+        ("weir_requests_unrouted", "Requests that no route took.", |block| &block.unrouted),
+    ];
+    for (name, help, get) in counters {
+        let mut family = out.counter(name, help);
+        for listener in &registry.listeners {
+            family.sample(&[("listener", &listener.name)], sum(&listener.counters, get));
+        }
+    }
+    let mut family = out.gauge("weir_connections_open", "Client connections open now.");
+    for listener in &registry.listeners {
+        family.sample(&[("listener", &listener.name)], sum(&listener.counters, |block| &block.open));
+    }
+}
+
+fn routes(out: &mut Exposition, registry: &Registry) {
+    let routes = || {
+        registry.listeners.iter().flat_map(|listener| {
+            listener.routes.iter().map(|(name, blocks)| {
+                ([("listener", listener.name.as_str()), ("route", name.as_str())], blocks)
+            })
+        })
+    };
+    let mut family = out.counter("weir_requests", "Exchanges that were answered, by class of status.");
+    for (labels, blocks) in routes() {
+        for (class, count) in CLASSES.into_iter().zip(classes(blocks, |block| &block.answers)) {
+            family.sample(&[labels[0], labels[1], ("code", class)], count);
+        }
+    }
+    type Get = fn(&RouteCounters) -> &Counter;
+    let counters: [(&str, &str, Get); 3] = [
+        ("weir_requests_abandoned", "Exchanges whose client went away before an answer.", |block| {
+            &block.abandoned
+        }),
+        ("weir_request_body_bytes", "Request bodies, with their framing.", |block| &block.request_bytes),
+        ("weir_response_body_bytes", "Response bodies, with their framing.", |block| &block.response_bytes),
+    ];
+    for (name, help, get) in counters {
+        let mut family = out.counter(name, help);
+        for (labels, blocks) in routes() {
+            family.sample(&labels, sum(blocks, get));
+        }
+    }
+    let help = "From the whole request head to the last byte of the answer.";
+    let mut family = out.histogram("weir_request_duration_seconds", help);
+    for (labels, blocks) in routes() {
+        let (counts, seconds) = histogram(blocks, |block| &block.latency);
+        family.sample(&labels, &bounds(), counts, seconds);
+    }
+}
+
+fn servers(out: &mut Exposition, registry: &Registry) {
+    let servers = || {
+        registry.pools.iter().flat_map(|pool| {
+            pool.servers
+                .iter()
+                .map(|entry| ([("pool", pool.name.as_str()), ("server", entry.label.as_str())], entry))
+        })
+    };
+    let mut gauge = |name, help, value: &dyn Fn(&ServerEntry) -> u64| {
+        let mut family = out.gauge(name, help);
+        for (labels, entry) in servers() {
+            family.sample(&labels, value(entry));
+        }
+    };
+    gauge("weir_server_up", "1 when the server gets traffic.", &|entry| {
+        u64::from(entry.server.health() == Health::Up)
+    });
+    gauge("weir_server_requests_in_flight", "Requests in flight.", &|entry| entry.server.in_flight().into());
+    gauge("weir_server_connections_idle", "Connections that wait for a request.", &|entry| {
+        sum(&entry.counters, |block| &block.idle)
+    });
+    let mut family = out.counter("weir_server_responses", "Answers of the server, by class of status.");
+    for (labels, entry) in servers() {
+        for (class, count) in CLASSES.into_iter().zip(classes(&entry.counters, |block| &block.answers)) {
+            family.sample(&[labels[0], labels[1], ("code", class)], count);
+        }
+    }
+    type Get = fn(&ServerCounters) -> &Counter;
+    let counters: [(&str, &str, Get); 5] = [
+        ("weir_server_connects", "Connections made.", |block| &block.connects),
+        ("weir_server_connect_failures", "Connections that could not be made.", |block| {
+            &block.connect_failures
+        }),
+        ("weir_server_reuses", "Requests that found an idle connection.", |block| &block.reuses),
+        ("weir_server_replays", "Requests sent again elsewhere after the connection died.", |block| {
+            &block.replays
+        }),
+        ("weir_server_failures", "Answers that were not acceptable, broke off or never came.", |block| {
+            &block.failures
+        }),
+    ];
+    for (name, help, get) in counters {
+        let mut family = out.counter(name, help);
+        for (labels, entry) in servers() {
+            family.sample(&labels, sum(&entry.counters, get));
+        }
+    }
+    let help = "From the whole request head to the last byte of the server's answer.";
+    let mut family = out.histogram("weir_server_request_duration_seconds", help);
+    for (labels, entry) in servers() {
+        let (counts, seconds) = histogram(&entry.counters, |block| &block.latency);
+        family.sample(&labels, &bounds(), counts, seconds);
+    }
+}
+
+fn checks(out: &mut Exposition, state: &State) {
+    let statuses = state.checker.statuses();
+    let mut family = out.counter("weir_checks", "Health checks, by their result.");
+    for status in &statuses {
+        let labels =
+            |result| [("pool", status.pool.as_str()), ("server", status.label.as_str()), ("result", result)];
+        family
+            .sample(&labels("passed"), status.checks_passed)
+            .sample(&labels("failed"), status.checks_failed)
+            .sample(&labels("not_made"), status.checks_not_made);
+    }
+}
+
+fn limits(out: &mut Exposition, registry: &Registry, state: &State) {
+    let mut family = out.counter("weir_limits_reached", "How often each limit was reached.");
+    for limit in Limit::ALL {
+        let times = registry.workers.iter().map(|worker| worker.times_reached(limit)).sum();
+        family.sample(&[("limit", limit.name())], times);
+    }
+    family.sample(&[("limit", "connect_failure_queue")], state.checker.passive_dropped());
+}
+
+fn sum<T>(blocks: &[Arc<T>], get: impl Fn(&T) -> &Counter) -> u64 {
+    // Blocks of things that are open may each pass through zero alone: only their sum is a number.
+    blocks.iter().fold(0, |sum, block| sum.wrapping_add(get(block).get()))
+}
+
+fn classes<T>(blocks: &[Arc<T>], get: impl Fn(&T) -> &StatusClasses) -> [u64; 5] {
+    std::array::from_fn(|class| blocks.iter().map(|block| get(block).0[class].get()).sum())
+}
+
+fn histogram<T>(blocks: &[Arc<T>], get: impl Fn(&T) -> &Histogram) -> (Vec<u64>, f64) {
+    let counts = (0..=LATENCY_BOUNDS_US.len())
+        .map(|bucket| blocks.iter().map(|block| get(block).buckets[bucket].get()).sum())
+        .collect();
+    let us: u64 = blocks.iter().map(|block| get(block).sum_us.get()).sum();
+    (counts, us as f64 / 1e6)
+}
+
+fn bounds() -> [f64; LATENCY_BOUNDS_US.len()] {
+    LATENCY_BOUNDS_US.map(|us| us as f64 / 1e6)
+}

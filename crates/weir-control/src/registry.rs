@@ -1,0 +1,136 @@
+//! What belongs to identities and outlives every snapshot: the live state of servers, and all counters.
+//!
+//! A reload makes the next registry from the last one ([`Registry::for_config`]): whatever the new configuration still
+//! names keeps its state, the rest is let go. The last one stays as it is until the change has succeeded.
+
+use std::{collections::HashMap, net::SocketAddr, sync::Arc};
+
+use weir_balance::{Epoch, Server};
+use weir_config::{Config, Listener};
+use weir_http::{
+    ListenerId, PerWorker,
+    counters::{ListenerCounters, RouteCounters, ServerCounters, WorkerCounters},
+};
+
+/// Everything that outlives a snapshot.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    /// One block per worker.
+    pub(crate) workers: Vec<Arc<WorkerCounters>>,
+    /// In the order of the configuration.
+    pub(crate) listeners: Vec<ListenerEntry>,
+    /// In the order of the configuration.
+    pub(crate) pools: Vec<PoolEntry>,
+    next_listener_id: u32,
+}
+
+/// A listener and its routes.
+#[derive(Debug)]
+pub(crate) struct ListenerEntry {
+    pub(crate) id: ListenerId,
+    pub(crate) name: String,
+    /// As written: the identity, with the name where the port is 0.
+    bind: SocketAddr,
+    pub(crate) counters: PerWorker<ListenerCounters>,
+    pub(crate) routes: Vec<(String, PerWorker<RouteCounters>)>,
+}
+
+/// A pool and its servers.
+#[derive(Debug)]
+pub(crate) struct PoolEntry {
+    pub(crate) name: String,
+    pub(crate) epoch: Arc<Epoch>,
+    pub(crate) servers: Vec<ServerEntry>,
+}
+
+/// A server of a pool.
+#[derive(Debug)]
+pub(crate) struct ServerEntry {
+    pub(crate) label: String,
+    pub(crate) server: Arc<Server>,
+    pub(crate) counters: PerWorker<ServerCounters>,
+}
+
+impl Registry {
+    /// Nothing yet, for this many workers.
+    pub(crate) fn new(workers: usize) -> Self {
+        let workers = (0..workers).map(|_| Arc::default()).collect();
+        Self { workers, listeners: Vec::new(), pools: Vec::new(), next_listener_id: 0 }
+    }
+
+    /// What `config` needs, with the state of whatever stood here already.
+    pub(crate) fn for_config(&self, config: &Config) -> Self {
+        let mut next_listener_id = self.next_listener_id;
+        let listeners = config
+            .listeners
+            .iter()
+            .map(|listener| {
+                let before = self.listeners.iter().find(|entry| entry.is(listener));
+                let id = before.map(|entry| entry.id).unwrap_or_else(|| {
+                    next_listener_id += 1;
+                    ListenerId(next_listener_id)
+                });
+                self.listener(listener, before, id)
+            })
+            .collect();
+        let pools = config.pools.iter().map(|pool| self.pool(pool)).collect();
+        Self { workers: self.workers.clone(), listeners, pools, next_listener_id }
+    }
+
+    fn listener(&self, listener: &Listener, before: Option<&ListenerEntry>, id: ListenerId) -> ListenerEntry {
+        let known: HashMap<&str, &PerWorker<RouteCounters>> = before
+            .iter()
+            .flat_map(|entry| &entry.routes)
+            .map(|(name, counters)| (name.as_str(), counters))
+            .collect();
+        let routes = listener.routes.iter().map(|route| {
+            let counters = known.get(route.name.as_str()).map(|counters| Arc::clone(counters));
+            (route.name.clone(), counters.unwrap_or_else(|| self.blocks()))
+        });
+        ListenerEntry {
+            id,
+            name: listener.name.clone(),
+            bind: listener.bind,
+            counters: before.map_or_else(|| self.blocks(), |entry| Arc::clone(&entry.counters)),
+            routes: routes.collect(),
+        }
+    }
+
+    fn pool(&self, pool: &weir_config::Pool) -> PoolEntry {
+        let before = self.pools.iter().find(|entry| entry.name == pool.name);
+        let epoch = before.map_or_else(Arc::default, |entry| Arc::clone(&entry.epoch));
+        let known: HashMap<SocketAddr, &ServerEntry> = before
+            .iter()
+            .flat_map(|entry| &entry.servers)
+            .map(|entry| (entry.server.address(), entry))
+            .collect();
+        let servers = pool.servers.iter().map(|server| match known.get(&server.address) {
+            Some(entry) => ServerEntry {
+                label: server.name.clone(),
+                server: Arc::clone(&entry.server),
+                counters: Arc::clone(&entry.counters),
+            },
+            None => ServerEntry {
+                label: server.name.clone(),
+                server: Arc::new(Server::new(
+                    &pool.name,
+                    server.address,
+                    Arc::clone(&epoch),
+                    self.workers.len(),
+                )),
+                counters: self.blocks(),
+            },
+        });
+        PoolEntry { name: pool.name.clone(), servers: servers.collect(), epoch }
+    }
+
+    fn blocks<T: Default>(&self) -> PerWorker<T> {
+        self.workers.iter().map(|_| Arc::default()).collect()
+    }
+}
+
+impl ListenerEntry {
+    fn is(&self, listener: &Listener) -> bool {
+        self.bind == listener.bind && (listener.bind.port() != 0 || self.name == listener.name)
+    }
+}

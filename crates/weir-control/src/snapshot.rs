@@ -1,0 +1,125 @@
+//! From a checked configuration to what the data plane runs on.
+
+use std::{
+    fs::OpenOptions,
+    io::{self, Write},
+    sync::Arc,
+    thread::JoinHandle,
+};
+
+use weir_balance::{Algorithm, Member, Pool};
+use weir_check::Target;
+use weir_config::{AccessLog, Balance, Config, LogTarget};
+use weir_http::{ListenerSite, PoolSite, RouteSite, Site};
+use weir_route::Table;
+
+use crate::{registry::Registry, source::Error};
+
+/// A snapshot, and what goes with it.
+pub(crate) struct Snapshot {
+    pub(crate) site: Arc<Site>,
+    /// Ends when the snapshot and its workers have let go of the access log.
+    pub(crate) log_writer: Option<JoinHandle<()>>,
+}
+
+/// Builds the whole snapshot. `registry` is the one made for this very `config`.
+pub(crate) fn build(config: &Config, registry: &Registry) -> Result<Snapshot, Error> {
+    let (access_log, log_writer) = match &config.log.access {
+        Some(settings) => {
+            let sink =
+                sink(settings).map_err(|error| Error::system("the access log cannot be opened", error))?;
+            let (log, writer) = weir_http::AccessLog::start(settings.format, sink)
+                .map_err(|error| Error::system("the access log's thread cannot be started", error))?;
+            (Some(Arc::new(log)), Some(writer))
+        }
+        None => (None, None),
+    };
+    let site = Site {
+        listeners: listeners(config, registry),
+        pools: config.pools.iter().zip(&registry.pools).map(|(pool, entry)| pool_site(pool, entry)).collect(),
+        access_log,
+    };
+    Ok(Snapshot { site: Arc::new(site), log_writer })
+}
+
+/// The servers to check.
+pub(crate) fn targets(config: &Config, registry: &Registry) -> Vec<Target> {
+    let pools = config.pools.iter().zip(&registry.pools);
+    pools
+        .flat_map(|(pool, entry)| {
+            entry.servers.iter().map(|server| Target {
+                server: Arc::clone(&server.server),
+                label: server.label.clone(),
+                health: pool.health.clone(),
+            })
+        })
+        .collect()
+}
+
+fn sink(settings: &AccessLog) -> io::Result<Box<dyn Write + Send>> {
+    Ok(match &settings.to {
+        LogTarget::Stdout => Box::new(io::stdout()),
+        LogTarget::Stderr => Box::new(io::stderr()),
+        LogTarget::File(path) => {
+            let file = OpenOptions::new().create(true).append(true).open(path);
+            Box::new(
+                file.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?,
+            )
+        }
+    })
+}
+
+fn listeners(config: &Config, registry: &Registry) -> Vec<ListenerSite> {
+    let listeners = config.listeners.iter().zip(&registry.listeners);
+    listeners
+        .map(|(listener, entry)| ListenerSite {
+            id: entry.id,
+            name: listener.name.clone(),
+            settings: listener.http.clone(),
+            table: Table::new(&listener.routes),
+            routes: listener
+                .routes
+                .iter()
+                .zip(&entry.routes)
+                .map(|(route, (_, counters))| RouteSite {
+                    route: route.clone(),
+                    counters: Arc::clone(counters),
+                })
+                .collect(),
+            counters: Arc::clone(&entry.counters),
+        })
+        .collect()
+}
+
+fn pool_site(pool: &weir_config::Pool, entry: &crate::registry::PoolEntry) -> PoolSite {
+    let members = pool.servers.iter().zip(&entry.servers).map(|(server, live)| Member {
+        server: Arc::clone(&live.server),
+        name: server.name.clone(),
+        weight: server.weight,
+        backup: server.backup,
+    });
+    let (algorithm, hash_key) = match &pool.balance {
+        Balance::RoundRobin => (Algorithm::RoundRobin, None),
+        Balance::LeastRequests => (Algorithm::LeastRequests, None),
+        Balance::Random => (Algorithm::Random, None),
+        Balance::P2c => (Algorithm::P2c, None),
+        Balance::Hash(key) => (Algorithm::Hash, Some(key.clone())),
+    };
+    let when_all_down = match pool.when_all_down {
+        weir_config::WhenAllDown::Fail => weir_balance::WhenAllDown::Fail,
+        weir_config::WhenAllDown::Spread => weir_balance::WhenAllDown::Spread,
+    };
+    PoolSite {
+        pool: Pool::new(
+            pool.name.clone(),
+            members.collect(),
+            algorithm,
+            when_all_down,
+            Arc::clone(&entry.epoch),
+        ),
+        hash_key,
+        connect_timeout: pool.connect_timeout,
+        keep_alive: pool.keep_alive.clone(),
+        servers: entry.servers.iter().map(|live| Arc::clone(&live.counters)).collect(),
+    }
+}

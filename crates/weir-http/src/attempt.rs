@@ -1,0 +1,145 @@
+//! The servers that a request is tried on.
+//!
+//! A connect that fails has sent nothing, so the request goes to another server at once, whatever it is. A connection
+//! that dies after the request went out leaves open whether it was carried out: only an idempotent request without a
+//! body is sent again, once (RFC 9110 section 9.2.2).
+
+use std::{future::poll_fn, io, pin::pin, rc::Rc, task::Poll};
+
+use weir_balance::ServerIndex;
+use weir_config::PoolIndex;
+use weir_net::{
+    Stream,
+    stream::{Peeked, is_exhaustion},
+};
+
+use crate::{
+    connection::Connection,
+    counters::Limit,
+    exchange::{Desk, End, Record},
+    head::BodyLength,
+    site::PoolSite,
+    upstream::{Lease, PoolLink, ServerLink, Upstream, World},
+    view::View,
+};
+
+/// Servers that one request is tried on while connects fail.
+pub(crate) const CONNECT_ATTEMPTS_MAX: usize = 8;
+
+/// The attempts of one request.
+pub(crate) struct Attempts<'a> {
+    pub(crate) site: &'a PoolSite,
+    link: &'a PoolLink,
+    key: Option<u64>,
+    /// The request may be sent again when its connection dies.
+    is_replayable: bool,
+    replayed: bool,
+    /// Where it died, if the pool has no other server.
+    died_on: Option<ServerIndex>,
+}
+
+impl<'a> Attempts<'a> {
+    pub(crate) fn new(connection: &Connection, desk: &mut Desk, world: &'a World, pool: PoolIndex) -> Self {
+        let site = &world.site.pools[pool.0];
+        let text = connection.buffer.as_ref().map_or(&[][..], |buffer| buffer.filled());
+        let view = View { head: &desk.request, text, client: connection.client };
+        let mut room = connection.worker.path_room.borrow_mut();
+        let key = site.hash_key.as_ref().and_then(|key| view.hash(key, &mut room));
+        let is_replayable = desk.request.body == BodyLength::None && desk.request.is_idempotent(text);
+        desk.tried.clear();
+        Self { site, link: &world.pools[pool.0], key, is_replayable, replayed: false, died_on: None }
+    }
+
+    /// A connection to the server that shall take the request, or the next one if that cannot be reached.
+    pub(crate) async fn connect(
+        &mut self,
+        connection: &mut Connection,
+        desk: &mut Desk,
+        record: &mut Record,
+    ) -> Result<Upstream, End> {
+        loop {
+            let (index, link) = self.pick(connection, desk)?;
+            record.server = Some(Rc::clone(link));
+            desk.tried.push(index);
+            let now_ms = connection.worker.deadlines.recent_ms();
+            let lease = Lease::new(link, connection.worker.index);
+            let lease = match Upstream::reuse(lease, &self.site.keep_alive, now_ms) {
+                Ok(upstream) if self.is_replayable || is_alive(&upstream) => return Ok(upstream),
+                // It closed a moment ago; the server itself may be well.
+                Ok(upstream) => upstream.into_lease(),
+                Err(lease) => lease,
+            };
+            match self.dial(connection, link).await {
+                Ok(stream) => return Ok(Upstream::fresh(stream, lease, now_ms)),
+                Err(error) if is_exhaustion(&error) => {
+                    connection.worker.counters.reached(Limit::FileDescriptors);
+                    return Err(End::answer(
+                        503,
+                        "no descriptor or port is left here for a connection to a server",
+                    ));
+                }
+                Err(_) => {
+                    link.counters.connect_failures.add(1);
+                    (connection.worker.shared.on_connect_failure)(&link.server);
+                }
+            }
+        }
+    }
+
+    fn pick(
+        &mut self,
+        connection: &Connection,
+        desk: &Desk,
+    ) -> Result<(ServerIndex, &'a Rc<ServerLink>), End> {
+        let pool = &self.site.pool;
+        if desk.tried.len() >= CONNECT_ATTEMPTS_MAX {
+            connection.worker.counters.reached(Limit::ConnectAttempts);
+            return Err(End::answer(
+                502,
+                format!("{CONNECT_ATTEMPTS_MAX} servers of pool `{}` failed", pool.name()),
+            ));
+        }
+        let mut rng = connection.worker.rng.borrow_mut();
+        let picked = self.link.picker.borrow_mut().pick(pool, self.key, &desk.tried, &mut rng);
+        // A connection that died need not mean that its server did: with no other left, a new one is worth a try.
+        let picked = picked.or_else(|| self.died_on.take());
+        match picked {
+            Some(index) => Ok((index, &self.link.servers[index.0 as usize])),
+            None if desk.tried.is_empty() => {
+                Err(End::answer(503, format!("no server of pool `{}` is up", pool.name())))
+            }
+            None => Err(End::answer(502, format!("no server of pool `{}` could be reached", pool.name()))),
+        }
+    }
+
+    async fn dial(&self, connection: &Connection, link: &ServerLink) -> io::Result<Stream> {
+        connection.deadline.set(self.site.connect_timeout);
+        let mut connect = pin!(Stream::connect(link.address()));
+        poll_fn(|context| match connect.as_mut().poll(context) {
+            Poll::Pending if connection.deadline.expired() => {
+                connection.worker.counters.reached(Limit::ConnectTimeout);
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
+            other => other,
+        })
+        .await
+    }
+
+    /// After the connection died before a byte of the answer: permits another try, or ends the exchange.
+    pub(crate) fn again(&mut self, desk: &mut Desk, record: &Record) -> Result<(), End> {
+        if !self.is_replayable || self.replayed {
+            return Err(End::answer(502, "the server closed the connection without an answer"));
+        }
+        self.replayed = true;
+        self.died_on = desk.tried.last().copied();
+        if let Some(server) = &record.server {
+            server.counters.replays.add(1);
+        }
+        Ok(())
+    }
+}
+
+/// Asks the kernel, since a request that must not be sent twice must not meet a connection that is already closed.
+fn is_alive(upstream: &Upstream) -> bool {
+    matches!(upstream.stream.peek(), Ok(Peeked::Nothing))
+}

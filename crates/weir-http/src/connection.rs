@@ -1,0 +1,203 @@
+//! One client connection: idle, then busy with exchanges, then idle again, until it ends.
+//!
+//! The task is small, for most connections are idle most of the time: it holds the socket and a few words, no buffer.
+//! Everything that an exchange needs lives in a reused place of the worker ([`weir_net::Slots`]).
+
+use std::{
+    future::poll_fn,
+    net::IpAddr,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use weir_net::{Buffer, Deadline, Slots, Stream};
+
+use crate::{
+    counters::{Limit, ListenerCounters},
+    engine::Worker,
+    exchange,
+    site::ListenerId,
+};
+
+/// How long a connection that is being closed may go on sending what nobody reads.
+pub(crate) const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How much of it is thrown away before the connection is closed all the same, in bytes.
+pub(crate) const LINGER_BYTES_MAX: u64 = 1 << 20;
+
+/// A client connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) worker: Rc<Worker>,
+    pub(crate) stream: Stream,
+    pub(crate) deadline: Deadline,
+    /// What has arrived and is not consumed; `None` when that is nothing.
+    pub(crate) buffer: Option<Buffer>,
+    pub(crate) listener: ListenerId,
+    pub(crate) client: IpAddr,
+    open: Open,
+}
+
+/// Counts a connection as open until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Open {
+    worker: Rc<Worker>,
+    counters: Arc<ListenerCounters>,
+}
+
+impl Open {
+    pub(crate) fn new(worker: &Rc<Worker>, counters: Arc<ListenerCounters>) -> Self {
+        counters.accepted.add(1);
+        counters.open.add(1);
+        worker.opened();
+        Self { worker: Rc::clone(worker), counters }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.counters.open.sub(1);
+        self.worker.closed();
+    }
+}
+
+/// What comes after an exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// The next request, which may have arrived already.
+    Request,
+    /// The end.
+    Close,
+    /// The end, but the client may still be sending: closing at once would make its kernel throw away our answer.
+    Linger,
+}
+
+/// Where busy connections run, and what they run there.
+pub(crate) type Places<F> = (Rc<Slots<F>>, fn(Connection) -> F);
+
+/// Serves a connection to its end. `busy` is [`busy`]: its future's type has no name, so it comes as an argument.
+pub(crate) async fn serve<F: Future<Output = Option<Connection>>>(
+    worker: Rc<Worker>,
+    stream: Stream,
+    (listener, client): (ListenerId, IpAddr),
+    open: Open,
+    (slots, busy): Places<F>,
+) {
+    let deadline = poll_fn(|context| Poll::Ready(worker.deadlines.register(context.waker()))).await;
+    let mut connection = Connection { worker, stream, deadline, buffer: None, listener, client, open };
+    let Some(timeout) = connection.first_timeout() else { return };
+    connection.deadline.set(timeout);
+    while poll_fn(|context| connection.poll_idle(context)).await {
+        match slots.run(busy(connection)).await {
+            Some(idle) => connection = idle,
+            None => return,
+        }
+    }
+}
+
+/// Runs exchanges until nothing more has arrived; gives the connection back if it goes on.
+pub(crate) async fn busy(mut connection: Connection) -> Option<Connection> {
+    let worker = Rc::clone(&connection.worker);
+    let mut desk = worker.take_desk();
+    let next = loop {
+        let next = exchange::exchange(&mut connection, &mut desk).await;
+        if next != Next::Request || connection.buffer.is_none() {
+            break next;
+        }
+    };
+    worker.give_back_desk(desk);
+    match next {
+        Next::Request => {
+            let timeout = connection.idle_timeout()?;
+            connection.deadline.set(timeout);
+            Some(connection)
+        }
+        Next::Close => None,
+        Next::Linger => {
+            connection.linger().await;
+            None
+        }
+    }
+}
+
+/// Gives the type of [`busy`]'s future to a new set of places.
+pub(crate) fn slots_for<F>(_: fn(Connection) -> F) -> Rc<Slots<F>>
+where
+    F: Future,
+{
+    Rc::new(Slots::default())
+}
+
+impl Connection {
+    /// True when a request may have arrived, false when the connection shall end.
+    fn poll_idle(&mut self, context: &mut Context<'_>) -> Poll<bool> {
+        if self.stream.poll_readable(context).is_ready() {
+            return Poll::Ready(true);
+        }
+        if self.worker.is_draining() || !self.worker.world().has_listener(self.listener) {
+            return Poll::Ready(false);
+        }
+        if self.deadline.expired() {
+            self.worker.counters.reached(Limit::IdleTimeout);
+            return Poll::Ready(false);
+        }
+        Poll::Pending
+    }
+
+    fn first_timeout(&self) -> Option<Duration> {
+        Some(self.worker.world().listener(self.listener)?.settings.header_timeout)
+    }
+
+    fn idle_timeout(&self) -> Option<Duration> {
+        Some(self.worker.world().listener(self.listener)?.settings.idle_timeout)
+    }
+
+    /// How long a write to the client may make no progress.
+    pub(crate) fn body_timeout(&self) -> Option<Duration> {
+        Some(self.worker.world().listener(self.listener)?.settings.body_timeout)
+    }
+
+    /// How many bytes have arrived and are not consumed.
+    pub(crate) fn buffered(&self) -> usize {
+        self.buffer.as_ref().map_or(0, Buffer::len)
+    }
+
+    /// Takes `n` bytes from the front of the buffer, and gives the buffer back when that was all.
+    pub(crate) fn consume(&mut self, n: usize) {
+        if let Some(buffer) = &mut self.buffer {
+            buffer.consume(n);
+            if buffer.is_empty() {
+                self.buffer = None;
+            }
+        }
+    }
+
+    /// The counters of its listener, which outlive any snapshot.
+    pub(crate) fn counters(&self) -> &ListenerCounters {
+        &self.open.counters
+    }
+
+    /// Says that no more will be sent, and throws away what still comes, for a bounded time and amount.
+    async fn linger(&mut self) {
+        if self.stream.shutdown_write().is_err() {
+            return;
+        }
+        self.deadline.set(LINGER_TIMEOUT);
+        let mut buffer = self.buffer.take().unwrap_or_else(|| self.worker.buffers.take());
+        let mut left = LINGER_BYTES_MAX;
+        poll_fn(|context| {
+            loop {
+                buffer.clear();
+                match self.stream.poll_read(context, &mut buffer) {
+                    Poll::Ready(Ok(n)) if n > 0 && left > n as u64 => left -= n as u64,
+                    Poll::Ready(_) => return Poll::Ready(()),
+                    Poll::Pending if self.deadline.expired() => return Poll::Ready(()),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+        })
+        .await;
+    }
+}

@@ -1,0 +1,232 @@
+//! What the engine counts.
+//!
+//! Every block of counters has one writer, its worker, and is read by the control plane on scrape. So an increment is
+//! a load and a store, no locked instruction, and no two workers write one cache line.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
+
+/// A number with one writer.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `n`. Only the worker that owns the block may call this.
+    pub fn add(&self, n: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
+    }
+
+    /// Takes `n` off again; for numbers of things that are open.
+    pub fn sub(&self, n: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_sub(n), Relaxed);
+    }
+
+    /// The current number.
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// The upper bounds of a latency histogram's buckets, in microseconds; one bucket more holds the rest.
+pub const LATENCY_BOUNDS_US: [u64; 17] = [
+    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
+    2_500_000, 5_000_000, 10_000_000, 30_000_000,
+];
+
+/// Durations, by size.
+#[derive(Debug, Default)]
+pub struct Histogram {
+    /// How many fell into each bucket (not cumulative).
+    pub buckets: [Counter; LATENCY_BOUNDS_US.len() + 1],
+    /// The sum of all, in microseconds.
+    pub sum_us: Counter,
+}
+
+impl Histogram {
+    /// Counts one duration.
+    pub fn observe(&self, duration: Duration) {
+        let us = duration.as_micros() as u64;
+        let bucket =
+            LATENCY_BOUNDS_US.iter().position(|bound| us <= *bound).unwrap_or(LATENCY_BOUNDS_US.len());
+        self.buckets[bucket].add(1);
+        self.sum_us.add(us);
+    }
+}
+
+/// Answers by the first digit of their status, from 1xx to 5xx.
+#[derive(Debug, Default)]
+pub struct StatusClasses(pub [Counter; 5]);
+
+impl StatusClasses {
+    /// Counts one answer.
+    pub fn count(&self, status: u16) {
+        self.0[usize::from(status / 100).clamp(1, 5) - 1].add(1);
+    }
+}
+
+/// One route in one worker.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct RouteCounters {
+    /// Exchanges that were answered.
+    pub answers: StatusClasses,
+    /// Exchanges whose client went away before the answer was whole.
+    pub abandoned: Counter,
+    /// From the whole request head to the last byte of the answer.
+    pub latency: Histogram,
+    /// Bytes of request bodies, with their framing.
+    pub request_bytes: Counter,
+    /// Bytes of response bodies, with their framing.
+    pub response_bytes: Counter,
+}
+
+/// One server in one worker.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct ServerCounters {
+    /// Answers of the server.
+    pub answers: StatusClasses,
+    /// From the whole request head to the last byte of the answer.
+    pub latency: Histogram,
+    /// Connections made.
+    pub connects: Counter,
+    /// Connections that could not be made.
+    pub connect_failures: Counter,
+    /// Requests that found an idle connection.
+    pub reuses: Counter,
+    /// Requests that were sent again elsewhere because the connection died before the answer.
+    pub replays: Counter,
+    /// Answers that the gate refused, or that never came.
+    pub failures: Counter,
+    /// Idle connections now.
+    pub idle: Counter,
+}
+
+/// One listener in one worker.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct ListenerCounters {
+    /// Connections accepted.
+    pub accepted: Counter,
+    /// Connections open now.
+    pub open: Counter,
+    /// Requests that the gate refused.
+    pub refused: Counter,
+    /// Requests that no route took.
+    pub unrouted: Counter,
+}
+
+/// Named limits, each with a counter of the times it was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Limit {
+    MaxConnections,
+    MaxConnectionsPerWorker,
+    FileDescriptors,
+    MaxHeaderBytes,
+    MaxHeaders,
+    MaxUriBytes,
+    MaxBodyBytes,
+    HeaderTimeout,
+    BodyTimeout,
+    IdleTimeout,
+    ConnectTimeout,
+    ResponseTimeout,
+    TunnelTimeout,
+    KeepAliveMax,
+    ConnectAttempts,
+    InterimResponses,
+    AccessLogQueue,
+}
+
+impl Limit {
+    /// All, in the order of their counters.
+    pub const ALL: [Limit; 17] = [
+        Limit::MaxConnections,
+        Limit::MaxConnectionsPerWorker,
+        Limit::FileDescriptors,
+        Limit::MaxHeaderBytes,
+        Limit::MaxHeaders,
+        Limit::MaxUriBytes,
+        Limit::MaxBodyBytes,
+        Limit::HeaderTimeout,
+        Limit::BodyTimeout,
+        Limit::IdleTimeout,
+        Limit::ConnectTimeout,
+        Limit::ResponseTimeout,
+        Limit::TunnelTimeout,
+        Limit::KeepAliveMax,
+        Limit::ConnectAttempts,
+        Limit::InterimResponses,
+        Limit::AccessLogQueue,
+    ];
+
+    /// Its name, that of the key that sets it where there is one.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MaxConnections => "max_connections",
+            Self::MaxConnectionsPerWorker => "max_connections_per_worker",
+            Self::FileDescriptors => "file_descriptors",
+            Self::MaxHeaderBytes => "max_header_bytes",
+            Self::MaxHeaders => "max_headers",
+            Self::MaxUriBytes => "max_uri_bytes",
+            Self::MaxBodyBytes => "max_body_bytes",
+            Self::HeaderTimeout => "header_timeout",
+            Self::BodyTimeout => "body_timeout",
+            Self::IdleTimeout => "idle_timeout",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::ResponseTimeout => "timeout",
+            Self::TunnelTimeout => "tunnel_timeout",
+            Self::KeepAliveMax => "keep_alive.max",
+            Self::ConnectAttempts => "connect_attempts",
+            Self::InterimResponses => "interim_responses",
+            Self::AccessLogQueue => "access_log_queue",
+        }
+    }
+}
+
+/// One worker.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct WorkerCounters {
+    limits: [Counter; Limit::ALL.len()],
+}
+
+impl WorkerCounters {
+    /// Counts that a limit was reached.
+    pub fn reached(&self, limit: Limit) {
+        self.limits[limit as usize].add(1);
+    }
+
+    /// How often it was.
+    pub fn times_reached(&self, limit: Limit) -> u64 {
+        self.limits[limit as usize].get()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_fall_into_their_bucket() {
+        let histogram = Histogram::default();
+        for us in [0, 100, 101, 30_000_000, 30_000_001] {
+            histogram.observe(Duration::from_micros(us));
+        }
+        let counts: Vec<u64> = histogram.buckets.iter().map(Counter::get).collect();
+        assert_eq!((counts[0], counts[1], counts[16], counts[17]), (2, 1, 1, 1));
+        assert_eq!(histogram.sum_us.get(), 60_000_202);
+    }
+
+    #[test]
+    fn limits_count_under_their_own_name() {
+        let counters = WorkerCounters::default();
+        for limit in Limit::ALL {
+            counters.reached(limit);
+            assert_eq!(counters.times_reached(limit), 1, "{}", limit.name());
+        }
+    }
+}

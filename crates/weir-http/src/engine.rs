@@ -1,0 +1,295 @@
+//! One worker's HTTP engine: listens, keeps the worker's state, takes in new snapshots.
+
+use std::{
+    cell::{Cell, Ref, RefCell},
+    collections::HashMap,
+    io,
+    pin::Pin,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+    task::Poll,
+    time::Duration,
+};
+
+use tokio::{net::TcpListener, sync::oneshot, task::spawn_local};
+use weir_balance::{Rng, Server};
+use weir_net::{
+    Buffers, Deadlines, Stream,
+    deadline::TICK,
+    stream::{canonical, is_exhaustion},
+};
+
+use crate::{
+    access_log,
+    connection::{self, Open},
+    counters::{Limit, WorkerCounters},
+    exchange::Desk,
+    site::{ListenerId, Site},
+    upstream::World,
+};
+
+/// How long a listener waits when the process has no descriptors left.
+const OUT_OF_DESCRIPTORS_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often idle connections to servers are looked at.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Free desks that a worker keeps for reuse.
+const DESKS_KEPT_MAX: usize = 256;
+
+/// What all workers share. Touched when a connection opens or closes or a connect fails, never per request.
+pub struct Shared {
+    /// Client connections open now, over all workers.
+    pub connections: AtomicU32,
+    /// The most there may be.
+    pub connections_max: AtomicU32,
+    /// The most there may be in one worker.
+    pub connections_per_worker_max: AtomicU32,
+    /// Told of each connect that failed.
+    pub on_connect_failure: OnConnectFailure,
+}
+
+/// Takes the word that a connect to a server failed.
+pub type OnConnectFailure = Box<dyn Fn(&Arc<Server>) + Send + Sync>;
+
+/// The HTTP engine of one worker.
+pub struct Engine {
+    worker: Rc<Worker>,
+    stops: RefCell<HashMap<ListenerId, oneshot::Sender<()>>>,
+    spawn: Rc<Spawn>,
+}
+
+/// Starts the task of an accepted connection.
+type Spawn = dyn Fn(Stream, (ListenerId, std::net::IpAddr), Open);
+
+/// The state of one worker. Everything in it belongs to one thread.
+pub(crate) struct Worker {
+    pub(crate) index: usize,
+    pub(crate) deadlines: Rc<Deadlines>,
+    pub(crate) buffers: Rc<Buffers>,
+    pub(crate) counters: Arc<WorkerCounters>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) rng: RefCell<Rng>,
+    /// Room in which heads are built. Taken out while in use, so that it is never borrowed across an await.
+    pub(crate) head_room: Cell<Vec<u8>>,
+    /// Room in which paths are normalised.
+    pub(crate) path_room: RefCell<Vec<u8>>,
+    /// Lines of the access log that are not handed over yet.
+    pub(crate) log_lines: RefCell<Vec<u8>>,
+    #[allow(clippy::vec_box)] // boxed so that a desk moves by its address, not by its bytes
+    desks: RefCell<Vec<Box<Desk>>>,
+    world: RefCell<Rc<World>>,
+    draining: Cell<bool>,
+    open: Cell<u32>,
+}
+
+impl std::fmt::Debug for Worker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Worker").field("index", &self.index).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// The engine of worker `index`, with `site` as its first snapshot. Must be called on the worker's own event loop.
+    pub fn new(
+        index: usize,
+        seed: u64,
+        site: Arc<Site>,
+        counters: Arc<WorkerCounters>,
+        shared: Arc<Shared>,
+    ) -> Self {
+        let worker = Rc::new(Worker {
+            index,
+            deadlines: Rc::default(),
+            buffers: Rc::default(),
+            counters,
+            shared,
+            rng: RefCell::new(Rng::new(seed)),
+            head_room: Cell::default(),
+            path_room: RefCell::default(),
+            log_lines: RefCell::default(),
+            desks: RefCell::default(),
+            world: RefCell::new(Rc::new(World::new(site, index, None))),
+            draining: Cell::new(false),
+            open: Cell::new(0),
+        });
+        spawn_local(Rc::clone(&worker.deadlines).run());
+        spawn_local(Rc::clone(&worker).housekeeping());
+        let spawn = Rc::new(spawner(Rc::clone(&worker)));
+        Self { worker, stops: RefCell::default(), spawn }
+    }
+
+    /// Takes in a new snapshot. Exchanges that have begun end under the old one.
+    pub fn apply(&self, site: Arc<Site>) {
+        let world = World::new(site, self.worker.index, Some(&self.worker.world()));
+        *self.worker.world.borrow_mut() = Rc::new(world);
+    }
+
+    /// Accepts connections from `socket` for the listener `id`.
+    pub fn listen(&self, id: ListenerId, socket: std::net::TcpListener) -> io::Result<()> {
+        let socket = TcpListener::from_std(socket)?;
+        let (stop, stopped) = oneshot::channel();
+        self.stops.borrow_mut().insert(id, stop);
+        spawn_local(accept(Rc::clone(&self.worker), id, socket, stopped, Rc::clone(&self.spawn)));
+        Ok(())
+    }
+
+    /// Stops accepting for the listener `id`, once all connections that wait have been accepted; idle connections
+    /// end when the snapshot has no such listener either.
+    pub fn unlisten(&self, id: ListenerId) {
+        self.stops.borrow_mut().remove(&id);
+        self.worker.deadlines.wake_all();
+    }
+
+    /// Stops accepting, ends idle connections, and lets each busy one end with its exchange.
+    pub fn drain(&self) {
+        self.worker.draining.set(true);
+        self.stops.borrow_mut().clear();
+        self.worker.deadlines.wake_all();
+    }
+
+    /// Client connections open in this worker.
+    pub fn open_connections(&self) -> u32 {
+        self.worker.open.get()
+    }
+
+    /// Hands over the last lines of the access log.
+    pub fn flush(&self) {
+        self.worker.flush_log();
+    }
+}
+
+fn spawner(worker: Rc<Worker>) -> impl Fn(Stream, (ListenerId, std::net::IpAddr), Open) {
+    let busy: fn(_) -> _ = connection::busy;
+    let slots = connection::slots_for(busy);
+    move |stream, origin, open| {
+        let places = (Rc::clone(&slots), busy);
+        spawn_local(connection::serve(Rc::clone(&worker), stream, origin, open, places));
+    }
+}
+
+/// Accepts until told to stop, and then whatever already waits: closing a socket resets those in its queue.
+async fn accept(
+    worker: Rc<Worker>,
+    id: ListenerId,
+    socket: TcpListener,
+    mut stopped: oneshot::Receiver<()>,
+    spawn: Rc<Spawn>,
+) {
+    loop {
+        if let Some(limit) = worker.full() {
+            worker.counters.reached(limit);
+            // Connections close in other workers too, so there is nothing to be woken by but time.
+            while worker.full().is_some() && !worker.is_draining() {
+                tokio::time::sleep(TICK).await;
+            }
+        }
+        let accepted = std::future::poll_fn(|context| match socket.poll_accept(context) {
+            Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
+            // The sender is dropped, not used: either way it is the word to stop.
+            Poll::Pending => Pin::new(&mut stopped).poll(context).map(|_| None),
+        });
+        match accepted.await {
+            Some(Ok((stream, peer))) => {
+                let world = worker.world();
+                let Some(listener) = world.listener(id) else { continue };
+                let open = Open::new(&worker, Arc::clone(&listener.counters[worker.index]));
+                spawn(Stream::accepted(stream), (id, canonical(peer).ip()), open);
+            }
+            Some(Err(error)) if is_exhaustion(&error) => {
+                worker.counters.reached(Limit::FileDescriptors);
+                tokio::time::sleep(OUT_OF_DESCRIPTORS_PAUSE).await;
+            }
+            // The client was gone before it was accepted.
+            Some(Err(_)) => {}
+            None => return,
+        }
+    }
+}
+
+impl Worker {
+    /// The current snapshot, as this worker sees it.
+    pub(crate) fn world(&self) -> Ref<'_, Rc<World>> {
+        self.world.borrow()
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    pub(crate) fn opened(&self) {
+        self.open.set(self.open.get() + 1);
+        self.shared.connections.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn closed(&self) {
+        self.open.set(self.open.get() - 1);
+        self.shared.connections.fetch_sub(1, Relaxed);
+    }
+
+    /// The limit that forbids another connection.
+    fn full(&self) -> Option<Limit> {
+        if self.shared.connections.load(Relaxed) >= self.shared.connections_max.load(Relaxed) {
+            Some(Limit::MaxConnections)
+        } else if self.open.get() >= self.shared.connections_per_worker_max.load(Relaxed) {
+            Some(Limit::MaxConnectionsPerWorker)
+        } else {
+            None
+        }
+    }
+
+    pub(crate) fn take_desk(&self) -> Box<Desk> {
+        self.desks.borrow_mut().pop().unwrap_or_default()
+    }
+
+    pub(crate) fn give_back_desk(&self, desk: Box<Desk>) {
+        let mut desks = self.desks.borrow_mut();
+        if desks.len() < DESKS_KEPT_MAX {
+            desks.push(desk);
+        }
+    }
+
+    /// Lines of the access log wait here for company.
+    pub(crate) fn log(&self, write: impl FnOnce(&mut Vec<u8>)) {
+        let mut lines = self.log_lines.borrow_mut();
+        write(&mut lines);
+        if lines.len() >= access_log::BLOCK_BYTES {
+            drop(lines);
+            self.flush_log();
+        }
+    }
+
+    fn flush_log(&self) {
+        let mut lines = self.log_lines.borrow_mut();
+        if lines.is_empty() {
+            return;
+        }
+        let delivered = match &self.world().site.access_log {
+            Some(log) => log.hand_over(&mut lines),
+            // The log was taken out of the configuration a moment ago.
+            None => true,
+        };
+        lines.clear();
+        if !delivered {
+            self.counters.reached(Limit::AccessLogQueue);
+        }
+    }
+
+    async fn housekeeping(self: Rc<Self>) {
+        let ticks_per_sweep = (SWEEP_INTERVAL.as_millis() / TICK.as_millis()) as u64;
+        for tick in 1_u64.. {
+            // Without a log, nothing needs more than the sweep.
+            let logs = self.world().site.access_log.is_some();
+            tokio::time::sleep(if logs { TICK } else { SWEEP_INTERVAL }).await;
+            self.flush_log();
+            if !logs || tick.is_multiple_of(ticks_per_sweep) {
+                self.deadlines.now();
+                let world = Rc::clone(&self.world());
+                world.sweep(self.deadlines.recent_ms());
+            }
+        }
+    }
+}

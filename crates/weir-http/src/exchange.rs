@@ -1,0 +1,392 @@
+//! One request and its answer, from top to bottom.
+//!
+//! Read [`run`] first: it is the way of an exchange. What differs between versions of HTTP lies in the codec (`h1`);
+//! what differs between servers lies in `attempt`; bytes are moved by `relay`.
+
+use std::{borrow::Cow, future::poll_fn, rc::Rc, task::Poll, time::Instant};
+
+use weir_balance::ServerIndex;
+use weir_config::{Action, PoolIndex};
+
+use crate::{
+    access_log::Line,
+    answer::{self, Answer},
+    attempt::Attempts,
+    connection::{Connection, Next},
+    counters::Limit,
+    h1::{Body, Progress, Refusal, RequestParser},
+    head::{BodyLength, RequestHead, ResponseHead, Version},
+    relay,
+    site::{ListenerSite, RouteSite},
+    upstream::{ServerLink, World},
+    view::View,
+};
+
+/// What an exchange works with, reused from one to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Desk {
+    pub(crate) request: RequestHead,
+    pub(crate) response: ResponseHead,
+    /// Servers that this request has been tried on.
+    pub(crate) tried: Vec<ServerIndex>,
+    /// The request's part of its line in the access log.
+    log: Vec<u8>,
+}
+
+/// How an exchange ends when it does not end well.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// No request has begun: the connection is as idle as before.
+    Idle,
+    /// The client is gone, or said nothing in time: there is nobody to answer.
+    Gone,
+    /// Nothing of an answer has been sent: this is it.
+    Answer(Answer),
+    /// The answer broke off: closing the connection tells the client.
+    Cut(Cow<'static, str>),
+}
+
+impl End {
+    pub(crate) fn answer(status: u16, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Answer(Answer::new(status, reason))
+    }
+}
+
+/// What is known of an exchange, for metrics and the access log.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    started: Option<Instant>,
+    route: Option<usize>,
+    pool: Option<PoolIndex>,
+    pub(crate) server: Option<Rc<ServerLink>>,
+    /// The status that went to the client; 0 while none did.
+    pub(crate) status: u16,
+    pub(crate) request_bytes: u64,
+    pub(crate) response_bytes: u64,
+    reason: Option<Cow<'static, str>>,
+}
+
+/// Serves one request. The connection has bytes to read, or has one waiting in its buffer.
+pub(crate) async fn exchange(connection: &mut Connection, desk: &mut Desk) -> Next {
+    let world = Rc::clone(&connection.worker.world());
+    let Some(listener) = world.listener(connection.listener) else { return Next::Close };
+    let mut record = Record::default();
+    let next = match run(connection, desk, &world, listener, &mut record).await {
+        Ok(next) => next,
+        Err(End::Idle) => return Next::Request,
+        Err(End::Gone) => Next::Close,
+        Err(End::Answer(answer)) => refuse(connection, desk, &mut record, answer).await,
+        Err(End::Cut(reason)) => {
+            record.reason = Some(reason);
+            Next::Close
+        }
+    };
+    account(connection, desk, &world, listener, &record);
+    next
+}
+
+/// The way of a request: decode, route, balance, relay.
+async fn run(
+    connection: &mut Connection,
+    desk: &mut Desk,
+    world: &World,
+    listener: &ListenerSite,
+    record: &mut Record,
+) -> Result<Next, End> {
+    read_head(connection, &mut desk.request, listener, record).await?;
+    let route = find_route(connection, desk, world, listener, record)?;
+    let pool = match &route.route.action {
+        Action::Pool(pool) => *pool,
+        Action::Split(shares) => draw(connection, shares),
+        Action::Redirect(_) | Action::Respond(_) => {
+            return answer_by_route(connection, desk, route, record).await;
+        }
+    };
+    record.pool = Some(pool);
+    let mut attempts = Attempts::new(connection, desk, world, pool);
+    loop {
+        let upstream = attempts.connect(connection, desk, record).await?;
+        match relay::relay(connection, desk, listener, route, upstream, &attempts, record).await? {
+            relay::Outcome::Answered { next, .. } => return Ok(next),
+            relay::Outcome::Died => attempts.again(desk, record)?,
+        }
+    }
+}
+
+/// Reads until the head is whole, and refuses what the gate does not let pass.
+async fn read_head(
+    connection: &mut Connection,
+    head: &mut RequestHead,
+    listener: &ListenerSite,
+    record: &mut Record,
+) -> Result<(), End> {
+    let limits = listener.head_limits();
+    let worker = Rc::clone(&connection.worker);
+    let mut parser = RequestParser::default();
+    let mut is_timed = false;
+    let mut buffer = connection.buffer.take().unwrap_or_else(|| worker.buffers.take());
+    let result = poll_fn(|context| {
+        loop {
+            match parser.parse(buffer.filled(), head, &limits) {
+                Ok(Progress::Whole) => return Poll::Ready(Ok(())),
+                Ok(Progress::Partial) => {}
+                Err(refusal) => return Poll::Ready(Err(End::Answer(refusal.into()))),
+            }
+            if buffer.is_full() {
+                buffer.compact();
+            }
+            match connection.stream.poll_read(context, &mut buffer) {
+                Poll::Ready(Ok(n)) if n > 0 => continue,
+                Poll::Ready(_) => return Poll::Ready(Err(End::Gone)),
+                Poll::Pending if buffer.is_empty() => return Poll::Ready(Err(End::Idle)),
+                Poll::Pending => {}
+            }
+            if !is_timed {
+                is_timed = true;
+                connection.deadline.set(listener.settings.header_timeout);
+            }
+            if connection.deadline.expired() {
+                worker.counters.reached(Limit::HeaderTimeout);
+                return Poll::Ready(Err(End::answer(
+                    408,
+                    "the request's head was not whole within header_timeout",
+                )));
+            }
+            return Poll::Pending;
+        }
+    })
+    .await;
+    record.started = Some(worker.deadlines.now());
+    if let Err(End::Answer(_)) = result {
+        // What the parser holds of a head that it refused is not to be used.
+        *head = RequestHead { fields: std::mem::take(&mut head.fields), ..RequestHead::default() };
+        head.fields.clear();
+        connection.counters().refused.add(1);
+    }
+    if !buffer.is_empty() {
+        connection.buffer = Some(buffer);
+    }
+    result?;
+    check_body(connection, head, listener)
+}
+
+/// What can be said of a body before anything goes upstream: its announced size, and the part that came with the head.
+fn check_body(connection: &Connection, head: &RequestHead, listener: &ListenerSite) -> Result<(), End> {
+    let bytes_max = listener.settings.max_body_bytes;
+    let result = match head.body {
+        BodyLength::Sized(bytes) if bytes > bytes_max => Err(Refusal::BodyTooLarge),
+        BodyLength::Chunked => {
+            let arrived = connection.buffer.as_ref().map_or(&[][..], |buffer| &buffer.filled()[head.len..]);
+            Body::new(head.body, bytes_max, listener.head_limits()).pass(arrived).map(|_| ())
+        }
+        _ => Ok(()),
+    };
+    result.map_err(|refusal| {
+        connection.counters().refused.add(1);
+        End::Answer(refusal.into())
+    })
+}
+
+/// First match in the written order.
+fn find_route<'a>(
+    connection: &Connection,
+    desk: &mut Desk,
+    world: &World,
+    listener: &'a ListenerSite,
+    record: &mut Record,
+) -> Result<&'a RouteSite, End> {
+    let text = connection.buffer.as_ref().map_or(&[][..], |buffer| buffer.filled());
+    let view = View { head: &desk.request, text, client: connection.client };
+    if let Some(log) = &world.site.access_log {
+        desk.log.clear();
+        log.request_part(&mut desk.log, connection.client, Some((&desk.request, text)));
+    }
+    match desk.request.method.of(text) {
+        // It would show to a script what was added on the way (RFC 9110 section 9.3.8), and nobody else needs it.
+        b"TRACE" => return Err(End::answer(405, "TRACE is not allowed")),
+        b"CONNECT" => return Err(End::answer(405, "CONNECT is not allowed: this is not a forward proxy")),
+        _ => {}
+    }
+    match listener.table.find(&view, &mut connection.worker.path_room.borrow_mut()) {
+        Some(index) => {
+            record.route = Some(index);
+            Ok(&listener.routes[index])
+        }
+        None => {
+            connection.counters().unrouted.add(1);
+            Err(End::answer(404, "no route of this listener matches the request"))
+        }
+    }
+}
+
+/// One of the pools, each with its share of the sum.
+fn draw(connection: &Connection, shares: &[(PoolIndex, u32)]) -> PoolIndex {
+    let sum: u64 = shares.iter().map(|(_, share)| u64::from(*share)).sum();
+    let mut drawn = connection.worker.rng.borrow_mut().below(sum.max(1));
+    for (pool, share) in shares {
+        match drawn.checked_sub(u64::from(*share)) {
+            Some(rest) => drawn = rest,
+            None => return *pool,
+        }
+    }
+    shares[0].0
+}
+
+/// Redirects and fixed answers.
+async fn answer_by_route(
+    connection: &mut Connection,
+    desk: &Desk,
+    route: &RouteSite,
+    record: &mut Record,
+) -> Result<Next, End> {
+    let (next, option) = after_own_answer(connection, desk);
+    let worker = Rc::clone(&connection.worker);
+    let mut out = worker.head_room.take();
+    out.clear();
+    {
+        let text = connection.buffer.as_ref().map_or(&[][..], |buffer| buffer.filled());
+        let view = View { head: &desk.request, text, client: connection.client };
+        let with_body = desk.request.method.of(text) != b"HEAD";
+        let edits = &route.route.response_headers;
+        match &route.route.action {
+            Action::Redirect(redirect) => {
+                record.status = redirect.status;
+                answer::redirect(&mut out, redirect, &view, edits, option);
+            }
+            Action::Respond(respond) => {
+                record.status = respond.status;
+                answer::respond(&mut out, respond, edits, with_body, option);
+            }
+            Action::Pool(_) | Action::Split(_) => unreachable!("these go to a server"),
+        }
+    }
+    let written = write_out(connection, &out).await;
+    worker.head_room.set(out);
+    written?;
+    finish_own(connection, desk, next);
+    Ok(next)
+}
+
+/// Tells the client why not.
+async fn refuse(connection: &mut Connection, desk: &Desk, record: &mut Record, answer: Answer) -> Next {
+    count_limit(connection, answer.status);
+    // A head that the gate refused leaves no place at which the next request could begin.
+    let (next, option) = if desk.request.len == 0 {
+        (Next::Linger, Some("close"))
+    } else {
+        after_own_answer(connection, desk)
+    };
+    let with_body = match &connection.buffer {
+        Some(buffer) if desk.request.len > 0 => desk.request.method.of(buffer.filled()) != b"HEAD",
+        _ => true,
+    };
+    let mut out = connection.worker.head_room.take();
+    out.clear();
+    answer.write(&mut out, with_body, option);
+    record.status = answer.status;
+    record.reason = Some(answer.reason);
+    let written = write_out(connection, &out).await;
+    connection.worker.head_room.set(out);
+    if written.is_err() {
+        return Next::Close;
+    }
+    finish_own(connection, desk, next);
+    next
+}
+
+fn count_limit(connection: &Connection, status: u16) {
+    let limit = match status {
+        413 => Limit::MaxBodyBytes,
+        414 => Limit::MaxUriBytes,
+        431 => Limit::MaxHeaderBytes,
+        _ => return,
+    };
+    connection.worker.counters.reached(limit);
+}
+
+/// What an answer of our own means for the connection: it goes on if the request is known to have ended.
+fn after_own_answer(connection: &Connection, desk: &Desk) -> (Next, Option<&'static str>) {
+    let head = &desk.request;
+    if head.body != BodyLength::None || head.len == 0 {
+        return (Next::Linger, Some("close"));
+    }
+    if !head.keeps_alive() || connection.worker.is_draining() {
+        return (Next::Close, Some("close"));
+    }
+    (Next::Request, (head.version == Version::Http10).then_some("keep-alive"))
+}
+
+/// Takes the request out of the buffer, which may hold the next one already.
+fn finish_own(connection: &mut Connection, desk: &Desk, next: Next) {
+    if next == Next::Request {
+        connection.consume(desk.request.len);
+    }
+}
+
+async fn write_out(connection: &mut Connection, bytes: &[u8]) -> Result<(), End> {
+    let Some(listener_timeout) = connection.body_timeout() else { return Err(End::Gone) };
+    connection.deadline.set(listener_timeout);
+    let mut left = bytes;
+    poll_fn(|context| {
+        while !left.is_empty() {
+            match connection.stream.poll_write(context, left) {
+                Poll::Ready(Ok(n)) if n > 0 => left = &left[n..],
+                Poll::Ready(_) => return Poll::Ready(Err(End::Gone)),
+                Poll::Pending if connection.deadline.expired() => return Poll::Ready(Err(End::Gone)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(Ok(()))
+    })
+    .await
+}
+
+/// Metrics and the access log.
+fn account(connection: &Connection, desk: &Desk, world: &World, listener: &ListenerSite, record: &Record) {
+    let worker = &connection.worker;
+    let Some(started) = record.started else { return };
+    if record.status == 0 && record.route.is_none() {
+        return; // a connection that closed without a request
+    }
+    let duration = worker.deadlines.now().duration_since(started);
+    if let Some(route) = record.route {
+        let counters = &listener.routes[route].counters[worker.index];
+        if record.status == 0 {
+            counters.abandoned.add(1);
+        } else {
+            counters.answers.count(record.status);
+            counters.latency.observe(duration);
+        }
+        counters.request_bytes.add(record.request_bytes);
+        counters.response_bytes.add(record.response_bytes);
+    }
+    if let (Some(server), None, true) = (&record.server, &record.reason, record.status > 0) {
+        server.counters.answers.count(record.status);
+        server.counters.latency.observe(duration);
+    }
+    if let Some(log) = &world.site.access_log {
+        let mut fallback = Vec::new();
+        let request = if desk.request.len == 0 {
+            log.request_part(&mut fallback, connection.client, None);
+            &fallback
+        } else {
+            &desk.log
+        };
+        let line = Line {
+            request,
+            status: if record.status == 0 { STATUS_CLIENT_GONE } else { record.status },
+            request_bytes: record.request_bytes,
+            response_bytes: record.response_bytes,
+            duration,
+            listener: &listener.name,
+            route: record.route.map(|route| listener.routes[route].route.name.as_str()),
+            pool: record.pool.map(|pool| world.site.pools[pool.0].pool.name()),
+            server: record.server.as_ref().map(|server| server.address()),
+            reason: record.reason.as_deref(),
+        };
+        worker.log(|out| log.line(out, &line));
+    }
+}
+
+/// In the access log: the client went away before any answer. The number that nginx made known for it.
+const STATUS_CLIENT_GONE: u16 = 499;

@@ -1,0 +1,251 @@
+//! Heads as they go on: the request towards the server, the response towards the client.
+//!
+//! Header lines are copied as they came, in runs: no map is built, and a head without edits is a few copies. What is
+//! left out are the fields of the connection they came on, and whatever a stranger says about who he is.
+
+use std::net::IpAddr;
+
+use weir_config::{ForwardedFields, HeaderEdits, Route};
+
+use crate::head::{Field, FieldKind, RequestHead, ResponseHead, Span};
+
+/// What the request line and the fields about the client need besides the head.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Forwarding<'a> {
+    pub(crate) route: &'a Route,
+    pub(crate) client: IpAddr,
+    /// The client is a proxy that is believed.
+    pub(crate) trusted: bool,
+    pub(crate) fields: ForwardedFields,
+    /// The host when the request has none (HTTP/1.0).
+    pub(crate) host_default: std::net::SocketAddr,
+}
+
+/// Writes the head of `request`, which lies in `text`, as the server shall see it.
+pub(crate) fn request(out: &mut Vec<u8>, request: &RequestHead, text: &[u8], forwarding: &Forwarding<'_>) {
+    let Forwarding { route, trusted, .. } = *forwarding;
+    out.extend_from_slice(request.method.of(text));
+    out.push(b' ');
+    target(out, request.target.of(text), route.rewrite.strip_prefix.as_deref());
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    host(out, request, text, forwarding);
+    let edits = &route.request_headers;
+    copy(out, &request.fields, text, |field, name| {
+        let kind = field.kind;
+        kind == FieldKind::Host
+            || kind.is_hop_by_hop()
+            || (!trusted && is_forwarding(kind))
+            || (kind == FieldKind::Expect && !request.expects_continue)
+            || (!kind.is_essential() && request.connection_names(text, name))
+            || is_edited_away(edits, name)
+    });
+    about_client(out, request, text, forwarding);
+    match (request.upgrade, request.takes_trailers) {
+        (Some(protocol), _) => {
+            line(out, b"upgrade", protocol.of(text));
+            line(out, b"connection", b"upgrade");
+        }
+        // RFC 9110 section 10.1.4: TE is of one connection, so it is said anew and named.
+        (None, true) => out.extend_from_slice(b"te: trailers\r\nconnection: te\r\n"),
+        (None, false) => {}
+    }
+    edited(out, edits);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// What the response's head needs besides what the server sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Answering<'a> {
+    pub(crate) edits: &'a HeaderEdits,
+    /// The body is passed on in chunks that the server did not make.
+    pub(crate) encode: bool,
+    /// The body's chunks are taken off.
+    pub(crate) decode: bool,
+    /// `Connection` towards the client; `None` says nothing, which in HTTP/1.1 means that it stays open.
+    pub(crate) connection: Option<&'static str>,
+    /// The protocol that is upgraded to, with status 101.
+    pub(crate) upgrade: Option<Span>,
+}
+
+/// Writes the head of `response`, which lies in `text`, as the client shall see it.
+pub(crate) fn response(out: &mut Vec<u8>, response: &ResponseHead, text: &[u8], answering: &Answering<'_>) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    status_line(out, response.status, response.reason.of(text));
+    copy(out, &response.fields, text, |field, name| {
+        let kind = field.kind;
+        kind.is_hop_by_hop()
+            || (answering.decode && kind == FieldKind::TransferEncoding)
+            // RFC 9110 section 8.6: not with 1xx and 204.
+            || (kind == FieldKind::ContentLength && (response.status < 200 || response.status == 204))
+            || (!kind.is_essential() && response.connection_names(text, name))
+            || is_edited_away(answering.edits, name)
+    });
+    if answering.encode {
+        out.extend_from_slice(b"transfer-encoding: chunked\r\n");
+    }
+    if let Some(protocol) = answering.upgrade {
+        line(out, b"upgrade", protocol.of(text));
+    }
+    if let Some(option) = answering.connection {
+        line(out, b"connection", option.as_bytes());
+    }
+    edited(out, answering.edits);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn status_line(out: &mut Vec<u8>, status: u16, reason: &[u8]) {
+    decimal(out, u64::from(status));
+    out.push(b' ');
+    out.extend_from_slice(reason);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// `strip_prefix` is taken off at a `/` boundary; what is left begins with `/`.
+fn target(out: &mut Vec<u8>, target: &[u8], strip_prefix: Option<&str>) {
+    let stripped = strip_prefix.and_then(|prefix| {
+        let prefix = prefix.trim_end_matches('/').as_bytes();
+        target.strip_prefix(prefix).filter(|rest| matches!(rest.first(), None | Some(b'/' | b'?')))
+    });
+    let target = stripped.unwrap_or(target);
+    if !matches!(target.first(), Some(b'/' | b'*')) {
+        out.push(b'/');
+    }
+    out.extend_from_slice(target);
+}
+
+fn host(out: &mut Vec<u8>, request: &RequestHead, text: &[u8], forwarding: &Forwarding<'_>) {
+    match (&forwarding.route.rewrite.host, request.host) {
+        (Some(host), _) => line(out, b"host", host.as_bytes()),
+        (None, Some(host)) => line(out, b"host", host.of(text)),
+        (None, None) => {
+            out.extend_from_slice(b"host: ");
+            display(out, forwarding.host_default);
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+}
+
+/// Copies the lines of all fields that `skip` does not name, neighbours in one go.
+fn copy(out: &mut Vec<u8>, fields: &[Field], text: &[u8], mut skip: impl FnMut(&Field, &[u8]) -> bool) {
+    let mut run: Option<(usize, usize)> = None;
+    for field in fields {
+        let (start, end) = (field.name.start(), usize::from(field.line_end));
+        run = match (run, skip(field, field.name.of(text))) {
+            (None, true) => None,
+            (Some((from, to)), true) => {
+                out.extend_from_slice(&text[from..to]);
+                None
+            }
+            (None, false) => Some((start, end)),
+            (Some((from, _)), false) => Some((from, end)),
+        };
+    }
+    if let Some((from, to)) = run {
+        out.extend_from_slice(&text[from..to]);
+    }
+}
+
+fn is_forwarding(kind: FieldKind) -> bool {
+    use FieldKind as K;
+    matches!(kind, K::Forwarded | K::XForwardedFor | K::XForwardedHost | K::XForwardedProto)
+}
+
+/// `X-Forwarded-*` and `Forwarded` (RFC 7239): what a trusted proxy said, then what is known here.
+///
+/// A trusted proxy's own `-Proto` and `-Host` stand, since it saw the client's URL. The lists get a field line of
+/// their own, which extends them (RFC 9110 section 5.3).
+fn about_client(out: &mut Vec<u8>, request: &RequestHead, text: &[u8], forwarding: &Forwarding<'_>) {
+    let Forwarding { client, trusted, fields, .. } = *forwarding;
+    let said = |kind| trusted && request.fields.iter().any(|field| field.kind == kind);
+    let host = request.host.map(|host| host.of(text));
+    if matches!(fields, ForwardedFields::All | ForwardedFields::XForwarded) {
+        out.extend_from_slice(b"x-forwarded-for: ");
+        ip(out, client);
+        if said(FieldKind::XForwardedProto) {
+            out.extend_from_slice(b"\r\n");
+        } else {
+            out.extend_from_slice(b"\r\nx-forwarded-proto: http\r\n");
+        }
+        if let Some(host) = host
+            && !said(FieldKind::XForwardedHost)
+        {
+            line(out, b"x-forwarded-host", host);
+        }
+    }
+    if matches!(fields, ForwardedFields::All | ForwardedFields::Forwarded) {
+        out.extend_from_slice(b"forwarded: for=");
+        if client.is_ipv6() {
+            out.extend_from_slice(b"\"[");
+            ip(out, client);
+            out.extend_from_slice(b"]\"");
+        } else {
+            ip(out, client);
+        }
+        if let Some(host) = host {
+            // A port or brackets make it more than a token (RFC 7239 section 4).
+            let quote: &[u8] =
+                if host.iter().any(|byte| matches!(byte, b':' | b'[' | b'(' | b')' | b'=' | b';')) {
+                    b"\""
+                } else {
+                    b""
+                };
+            out.extend_from_slice(b";host=");
+            out.extend_from_slice(quote);
+            out.extend_from_slice(host);
+            out.extend_from_slice(quote);
+        }
+        out.extend_from_slice(b";proto=http\r\n");
+    }
+}
+
+fn is_edited_away(edits: &HeaderEdits, name: &[u8]) -> bool {
+    let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
+    edits.remove.iter().any(|name| is(name)) || edits.set.iter().any(|(name, _)| is(name))
+}
+
+fn edited(out: &mut Vec<u8>, edits: &HeaderEdits) {
+    for (name, value) in edits.set.iter().chain(&edits.add) {
+        line(out, name.as_bytes(), value.as_bytes());
+    }
+}
+
+pub(crate) fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Written by hand for IPv4: `Display` costs more than the rest of the field.
+pub(crate) fn ip(out: &mut Vec<u8>, address: IpAddr) {
+    match address {
+        IpAddr::V4(address) => {
+            for (index, octet) in address.octets().into_iter().enumerate() {
+                if index > 0 {
+                    out.push(b'.');
+                }
+                decimal(out, u64::from(octet));
+            }
+        }
+        IpAddr::V6(address) => display(out, address),
+    }
+}
+
+pub(crate) fn decimal(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+pub(crate) fn display(out: &mut Vec<u8>, value: impl std::fmt::Display) {
+    use std::io::Write;
+    write!(out, "{value}").expect("writing to memory does not fail");
+}

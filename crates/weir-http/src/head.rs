@@ -1,0 +1,246 @@
+//! The head of a request or a response, whatever version of HTTP brought it.
+//!
+//! A head owns no bytes. It is a table of places ([`Span`]) in the text that lies in the connection's buffer, filled
+//! by the codec (today `h1`) and reused from exchange to exchange, so that decoding a head allocates nothing.
+//! Everything after the codec, guard, route, balance, retry, sees only this.
+
+use std::ops::Range;
+
+/// A place in a head's text. Heads are at most 32 KiB (`HEADER_BYTES_MAX`), so 16 bits reach everywhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Span {
+    start: u16,
+    end: u16,
+}
+
+impl Span {
+    /// The place of `range`, which lies below 64 KiB.
+    pub fn new(range: Range<usize>) -> Self {
+        debug_assert!(range.start <= range.end && range.end <= usize::from(u16::MAX));
+        Self { start: range.start as u16, end: range.end as u16 }
+    }
+
+    /// The bytes at this place of `text`.
+    pub fn of(self, text: &[u8]) -> &[u8] {
+        &text[self.range()]
+    }
+
+    /// As a range.
+    pub fn range(self) -> Range<usize> {
+        self.start.into()..self.end.into()
+    }
+
+    /// Where it begins.
+    pub fn start(self) -> usize {
+        self.start.into()
+    }
+
+    /// Where it ends.
+    pub fn end(self) -> usize {
+        self.end.into()
+    }
+
+    /// Nothing is there.
+    pub fn is_empty(self) -> bool {
+        self.start == self.end
+    }
+}
+
+/// Versions of HTTP as far as they change what a message means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(missing_docs)]
+pub enum Version {
+    Http10,
+    #[default]
+    Http11,
+}
+
+/// How the end of a body is found (RFC 9112 section 6.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BodyLength {
+    /// There is none.
+    #[default]
+    None,
+    /// This many bytes; more than zero.
+    Sized(u64),
+    /// Chunks up to the last.
+    Chunked,
+    /// Everything until the connection closes; responses only.
+    UntilClose,
+}
+
+/// Fields that the engine knows by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(missing_docs)]
+pub enum FieldKind {
+    #[default]
+    Other,
+    Connection,
+    ContentLength,
+    Expect,
+    Forwarded,
+    Host,
+    KeepAlive,
+    ProxyConnection,
+    Te,
+    TransferEncoding,
+    Upgrade,
+    XForwardedFor,
+    XForwardedHost,
+    XForwardedProto,
+}
+
+impl FieldKind {
+    /// The kind of the field of this name, in any case.
+    pub fn of(name: &[u8]) -> Self {
+        use FieldKind as K;
+        let known: &[(&[u8], K)] = match name.len() {
+            2 => &[(b"te", K::Te)],
+            4 => &[(b"host", K::Host)],
+            6 => &[(b"expect", K::Expect)],
+            7 => &[(b"upgrade", K::Upgrade)],
+            9 => &[(b"forwarded", K::Forwarded)],
+            10 => &[(b"connection", K::Connection), (b"keep-alive", K::KeepAlive)],
+            14 => &[(b"content-length", K::ContentLength)],
+            15 => &[(b"x-forwarded-for", K::XForwardedFor)],
+            16 => &[(b"x-forwarded-host", K::XForwardedHost), (b"proxy-connection", K::ProxyConnection)],
+            17 => &[(b"transfer-encoding", K::TransferEncoding), (b"x-forwarded-proto", K::XForwardedProto)],
+            _ => &[],
+        };
+        known.iter().find(|(word, _)| name.eq_ignore_ascii_case(word)).map_or(K::Other, |(_, kind)| *kind)
+    }
+
+    /// Means something on one connection only and is never passed on (RFC 9110 section 7.6.1). What replaces it is
+    /// written anew where it is wanted.
+    pub fn is_hop_by_hop(self) -> bool {
+        use FieldKind as K;
+        matches!(self, K::Connection | K::KeepAlive | K::ProxyConnection | K::Te | K::Upgrade)
+    }
+
+    /// Decides where a message ends or whom it is for: `Connection` cannot name it away.
+    pub fn is_essential(self) -> bool {
+        use FieldKind as K;
+        matches!(self, K::ContentLength | K::TransferEncoding | K::Host)
+    }
+}
+
+/// One field line of a head.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Field {
+    /// Its name; also where its line begins.
+    pub name: Span,
+    /// Its value, without the white space around it.
+    pub value: Span,
+    /// The end of its line, behind CR LF.
+    pub line_end: u16,
+    /// Which it is, if the engine knows it.
+    pub kind: FieldKind,
+}
+
+/// What `Connection` says, over all its fields.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ConnectionOptions {
+    /// `close`.
+    pub close: bool,
+    /// `keep-alive`.
+    pub keep_alive: bool,
+    /// `upgrade`.
+    pub upgrade: bool,
+    /// `te`.
+    pub te: bool,
+    /// Names of other fields, which are then hop-by-hop too.
+    pub names: bool,
+}
+
+/// A request's head.
+#[derive(Debug, Default)]
+pub struct RequestHead {
+    /// Case-sensitive token.
+    pub method: Span,
+    /// Path and query as they go upstream (origin-form); empty stands for `/`; `*` for `OPTIONS *`.
+    pub target: Span,
+    /// The path alone.
+    pub path: Span,
+    /// Behind `?`, if there is one.
+    pub query: Option<Span>,
+    /// The value of `Host`; `None` only in HTTP/1.0.
+    pub host: Option<Span>,
+    /// Of the client.
+    pub version: Version,
+    /// In the order they came.
+    pub fields: Vec<Field>,
+    /// How its body ends.
+    pub body: BodyLength,
+    /// What `Connection` says.
+    pub connection: ConnectionOptions,
+    /// `Expect: 100-continue` is there.
+    pub expects_continue: bool,
+    /// The protocol of a wanted upgrade, when `Connection` names it too.
+    pub upgrade: Option<Span>,
+    /// `TE` has `trailers`, and `Connection` names it.
+    pub takes_trailers: bool,
+    /// The whole head's length in bytes.
+    pub len: usize,
+}
+
+impl RequestHead {
+    /// The client will send more requests on this connection if the answer allows it (RFC 9112 section 9.3).
+    pub fn keeps_alive(&self) -> bool {
+        !self.connection.close && (self.version == Version::Http11 || self.connection.keep_alive)
+    }
+
+    /// May be sent again when nobody knows whether it was carried out (RFC 9110 section 9.2.2).
+    pub fn is_idempotent(&self, text: &[u8]) -> bool {
+        matches!(self.method.of(text), b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE")
+    }
+
+    /// Whether `Connection` names this field, which makes it hop-by-hop.
+    pub fn connection_names(&self, text: &[u8], name: &[u8]) -> bool {
+        connection_names(&self.fields, self.connection, text, name)
+    }
+}
+
+/// A response's head.
+#[derive(Debug, Default)]
+pub struct ResponseHead {
+    /// 100 to 599.
+    pub status: u16,
+    /// The reason phrase; may be empty.
+    pub reason: Span,
+    /// Of the server.
+    pub version: Version,
+    /// In the order they came.
+    pub fields: Vec<Field>,
+    /// How its body ends, given the request that it answers.
+    pub body: BodyLength,
+    /// What `Connection` says.
+    pub connection: ConnectionOptions,
+    /// The whole head's length in bytes.
+    pub len: usize,
+}
+
+impl ResponseHead {
+    /// The server will take more requests on this connection.
+    pub fn keeps_alive(&self) -> bool {
+        !self.connection.close && (self.version == Version::Http11 || self.connection.keep_alive)
+    }
+
+    /// Whether `Connection` names this field, which makes it hop-by-hop.
+    pub fn connection_names(&self, text: &[u8], name: &[u8]) -> bool {
+        connection_names(&self.fields, self.connection, text, name)
+    }
+}
+
+fn connection_names(fields: &[Field], options: ConnectionOptions, text: &[u8], name: &[u8]) -> bool {
+    options.names
+        && fields
+            .iter()
+            .filter(|field| field.kind == FieldKind::Connection)
+            .flat_map(|field| list(field.value.of(text)))
+            .any(|option| option.eq_ignore_ascii_case(name))
+}
+
+/// The members of a comma-separated list, without white space and without empty ones (RFC 9110 section 5.6.1).
+pub fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|member| !member.is_empty())
+}

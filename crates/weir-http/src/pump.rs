@@ -1,0 +1,213 @@
+//! Moves a body from one stream to another, a buffer at a time. A full sink stops the reading: backpressure goes from
+//! end to end, and no body is ever held whole.
+
+use std::{
+    io,
+    rc::Rc,
+    task::{Context, Poll, ready},
+};
+
+use weir_net::{Buffer, Buffers, Stream};
+
+use crate::h1::{Body, Refusal, body::piece_is_empty};
+
+/// What happens to the framing on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Coding {
+    /// Bytes go on as they came.
+    AsIs,
+    /// Chunks in, data out: for clients of HTTP/1.0.
+    Decode,
+    /// Data in, chunks out: for bodies that end with their connection.
+    Encode,
+}
+
+/// Why a body stopped before its end.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The source cannot be read, or ended early (`UnexpectedEof`).
+    Source(io::Error),
+    /// The sink takes no more.
+    Sink,
+    /// The framing is wrong.
+    Refused(Refusal),
+}
+
+/// One body on its way.
+#[derive(Debug)]
+pub(crate) struct Pump {
+    body: Body,
+    coding: Coding,
+    /// Bytes at the front of the buffer that are to be written.
+    ready: usize,
+    /// Bytes that go before them, of [`Coding::Encode`].
+    prefix: Prefix,
+    source_ended: bool,
+    /// Bytes of the body that have been taken from the source, with their framing.
+    pub(crate) moved: u64,
+}
+
+impl Pump {
+    pub(crate) fn new(body: Body, coding: Coding) -> Self {
+        Self { body, coding, ready: 0, prefix: Prefix::default(), source_ended: false, moved: 0 }
+    }
+
+    /// All bytes have been taken and written.
+    pub(crate) fn is_done(&self) -> bool {
+        self.ready == 0 && self.prefix.is_empty() && (self.body.is_done() || self.source_ended)
+    }
+
+    /// The source's last byte has been taken.
+    pub(crate) fn source_is_done(&self) -> bool {
+        self.body.is_done()
+    }
+
+    /// Finds out what at the front of `buffer` can be written: [`Pump::ready`] of it. For bytes that came with a head.
+    pub(crate) fn prepare(&mut self, buffer: &mut Buffer) -> Result<(), Refusal> {
+        if self.ready > 0 || !self.prefix.is_empty() || buffer.is_empty() {
+            return Ok(());
+        }
+        match self.coding {
+            Coding::AsIs => self.ready = self.body.pass(buffer.filled())?,
+            Coding::Decode => {
+                let mut piece = self.body.next(buffer.filled())?;
+                while piece.data == 0 && !piece_is_empty(piece) {
+                    buffer.consume(piece.framing);
+                    self.moved += piece.framing as u64;
+                    piece = self.body.next(buffer.filled())?;
+                }
+                buffer.consume(piece.framing);
+                self.moved += piece.framing as u64;
+                self.ready = piece.data;
+            }
+            Coding::Encode => {
+                self.ready = self.body.next(buffer.filled())?.data;
+                self.prefix.begin_chunk(self.ready);
+            }
+        }
+        self.moved += self.ready as u64;
+        Ok(())
+    }
+
+    /// The bytes that can be written now: what goes before, and what lies in `buffer`.
+    pub(crate) fn writable<'a>(&'a self, buffer: &'a [u8]) -> (&'a [u8], &'a [u8]) {
+        (self.prefix.bytes(), &buffer[..self.ready])
+    }
+
+    /// Counts `n` bytes of [`Pump::writable`] as written.
+    pub(crate) fn wrote(&mut self, n: usize, buffer: Option<&mut Buffer>) {
+        let rest = self.prefix.wrote(n);
+        self.ready -= rest;
+        if let Some(buffer) = buffer {
+            buffer.consume(rest);
+        }
+    }
+
+    /// Moves what can be moved now. `buffer` holds what has been read and is given back whenever it is empty and
+    /// nothing comes. Sets `moved` whenever a byte was.
+    pub(crate) fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+        from: &mut Stream,
+        buffer: &mut Option<Buffer>,
+        buffers: &Rc<Buffers>,
+        to: &mut Stream,
+        progress: &mut bool,
+    ) -> Poll<Result<(), Stop>> {
+        loop {
+            while self.ready > 0 || !self.prefix.is_empty() {
+                let filled = buffer.as_ref().map_or(&[][..], Buffer::filled);
+                let (before, data) = self.writable(filled);
+                let written = match (before.is_empty(), data.is_empty()) {
+                    (true, _) => to.poll_write(context, data),
+                    (false, true) => to.poll_write(context, before),
+                    (false, false) => to.poll_write_both(context, before, data),
+                };
+                match ready!(written) {
+                    Ok(n) if n > 0 => self.wrote(n, buffer.as_mut()),
+                    Ok(_) | Err(_) => return Poll::Ready(Err(Stop::Sink)),
+                }
+                *progress = true;
+            }
+            if self.is_done() {
+                return Poll::Ready(Ok(()));
+            }
+            let space = buffer.get_or_insert_with(|| buffers.take());
+            self.prepare(space).map_err(Stop::Refused)?;
+            if self.ready > 0 || self.is_done() {
+                continue;
+            }
+            if space.is_full() {
+                space.compact();
+            }
+            match from.poll_read(context, space) {
+                Poll::Pending => {
+                    if space.is_empty() {
+                        *buffer = None;
+                    }
+                    return Poll::Pending;
+                }
+                Poll::Ready(Ok(0)) => self.source_end()?,
+                Poll::Ready(Ok(_)) => *progress = true,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(Stop::Source(error))),
+            }
+        }
+    }
+
+    fn source_end(&mut self) -> Result<(), Stop> {
+        if !matches!(self.body, Body::UntilClose) {
+            return Err(Stop::Source(io::ErrorKind::UnexpectedEof.into()));
+        }
+        self.source_ended = true;
+        if self.coding == Coding::Encode {
+            self.prefix.end();
+        }
+        Ok(())
+    }
+}
+
+/// What goes before the data of a chunk: the end of the last one, and the size of this one.
+#[derive(Debug, Default)]
+struct Prefix {
+    bytes: [u8; 24],
+    start: u8,
+    end: u8,
+    chunks: bool,
+}
+
+impl Prefix {
+    fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[self.start.into()..self.end.into()]
+    }
+
+    /// Returns how many of `n` written bytes were not of the prefix.
+    fn wrote(&mut self, n: usize) -> usize {
+        let own = n.min(usize::from(self.end - self.start));
+        self.start += own as u8;
+        n - own
+    }
+
+    fn begin_chunk(&mut self, size: usize) {
+        if size > 0 {
+            self.write(|bytes| write!(bytes, "{size:x}\r\n"));
+        }
+    }
+
+    fn end(&mut self) {
+        self.write(|bytes| write!(bytes, "0\r\n\r\n"));
+    }
+
+    fn write(&mut self, text: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) {
+        let mut room = &mut self.bytes[..];
+        let result = if self.chunks { io::Write::write_all(&mut room, b"\r\n") } else { Ok(()) };
+        result.and_then(|()| text(&mut room)).expect("a size has at most 16 digits");
+        let left = room.len();
+        self.chunks = true;
+        self.start = 0;
+        self.end = (self.bytes.len() - left) as u8;
+    }
+}

@@ -1,0 +1,86 @@
+//! Bytes of a protocol that is not ours, both ways, until both ends have finished or nothing comes for long.
+//!
+//! A tunnel is idle most of its life: it holds a buffer only while bytes are in it.
+
+use std::{
+    future::poll_fn,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use weir_net::{Buffer, Buffers, Stream};
+
+use crate::{
+    connection::Connection,
+    counters::Limit,
+    h1::Body,
+    pump::{Coding, Pump},
+};
+
+/// One direction.
+struct Way {
+    pump: Pump,
+    buffer: Option<Buffer>,
+    ended: bool,
+}
+
+impl Way {
+    fn new(buffer: Option<Buffer>) -> Self {
+        Self { pump: Pump::new(Body::UntilClose, Coding::AsIs), buffer, ended: false }
+    }
+
+    /// Moves what can be moved. The end of the source becomes the end of the sink; an error ends the tunnel.
+    fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+        from: &mut Stream,
+        buffers: &Rc<Buffers>,
+        to: &mut Stream,
+    ) -> Result<bool, ()> {
+        let mut progress = false;
+        if !self.ended {
+            match self.pump.poll(context, from, &mut self.buffer, buffers, to, &mut progress) {
+                Poll::Ready(Ok(())) => {
+                    self.ended = true;
+                    progress = true;
+                    self.buffer = None;
+                    to.shutdown_write().map_err(|_| ())?;
+                }
+                Poll::Ready(Err(_)) => return Err(()),
+                Poll::Pending => {}
+            }
+        }
+        Ok(progress)
+    }
+}
+
+/// Runs a tunnel to its end; returns how many bytes went up and down. `reply` has come from the server already.
+pub(crate) async fn tunnel(
+    connection: &mut Connection,
+    upstream: &mut Stream,
+    reply: Option<Buffer>,
+    timeout: Duration,
+) -> (u64, u64) {
+    let mut up = Way::new(connection.buffer.take());
+    let mut down = Way::new(reply);
+    let buffers = Rc::clone(&connection.worker.buffers);
+    connection.deadline.set(timeout);
+    poll_fn(|context| {
+        let moved_up = up.poll(context, &mut connection.stream, &buffers, upstream);
+        let moved_down = down.poll(context, upstream, &buffers, &mut connection.stream);
+        let (Ok(moved_up), Ok(moved_down)) = (moved_up, moved_down) else { return Poll::Ready(()) };
+        if up.ended && down.ended {
+            return Poll::Ready(());
+        }
+        if moved_up || moved_down {
+            connection.deadline.set(timeout);
+        } else if connection.deadline.expired() {
+            connection.worker.counters.reached(Limit::TunnelTimeout);
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    })
+    .await;
+    (up.pump.moved, down.pump.moved)
+}

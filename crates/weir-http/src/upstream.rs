@@ -1,0 +1,206 @@
+//! Connections to servers: made, kept while idle, used again. All of one worker; nothing is shared.
+
+use std::{cell::RefCell, collections::HashMap, net::SocketAddr, rc::Rc, sync::Arc};
+
+use weir_balance::{Picker, Pool, Server};
+use weir_config::KeepAlive;
+use weir_net::Stream;
+
+use crate::{
+    counters::{Limit, ServerCounters, WorkerCounters},
+    site::{ListenerId, ListenerSite, PoolSite, Site},
+};
+
+/// One worker's view of a snapshot: the snapshot itself, and beside each pool what the worker remembers of it.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) site: Arc<Site>,
+    pub(crate) pools: Vec<PoolLink>,
+}
+
+/// What a worker remembers of a pool.
+#[derive(Debug)]
+pub(crate) struct PoolLink {
+    pub(crate) picker: RefCell<Picker>,
+    /// In the order of the pool's members.
+    pub(crate) servers: Vec<Rc<ServerLink>>,
+}
+
+/// What a worker has to one server. Lives as long as the server is in the configuration, over all reloads.
+#[derive(Debug)]
+pub(crate) struct ServerLink {
+    pub(crate) server: Arc<Server>,
+    pub(crate) counters: Arc<ServerCounters>,
+    idle: RefCell<Vec<Idle>>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    stream: Stream,
+    born_ms: u64,
+    since_ms: u64,
+}
+
+/// A connection to a server that an exchange uses, counted as in flight until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    pub(crate) stream: Stream,
+    born_ms: u64,
+    lease: Lease,
+}
+
+/// One request in flight on a server.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    pub(crate) link: Rc<ServerLink>,
+    worker: usize,
+}
+
+impl Lease {
+    pub(crate) fn new(link: &Rc<ServerLink>, worker: usize) -> Self {
+        link.server.begin(worker);
+        Self { link: Rc::clone(link), worker }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.link.server.end(self.worker);
+    }
+}
+
+impl Upstream {
+    /// A connection that has just been made.
+    pub(crate) fn fresh(stream: Stream, lease: Lease, now_ms: u64) -> Self {
+        lease.link.counters.connects.add(1);
+        Self { stream, born_ms: now_ms, lease }
+    }
+
+    /// An idle connection of the leased server, if one is good.
+    pub(crate) fn reuse(lease: Lease, settings: &KeepAlive, now_ms: u64) -> Result<Self, Lease> {
+        let counters = &lease.link.counters;
+        let mut idle = lease.link.idle.borrow_mut();
+        while let Some(connection) = idle.pop() {
+            counters.idle.sub(1);
+            if connection.is_good(settings, now_ms) {
+                counters.reuses.add(1);
+                drop(idle);
+                return Ok(Self { stream: connection.stream, born_ms: connection.born_ms, lease });
+            }
+        }
+        drop(idle);
+        Err(lease)
+    }
+
+    /// Closes the connection, but goes on counting the request.
+    pub(crate) fn into_lease(self) -> Lease {
+        self.lease
+    }
+
+    /// The server at its other end.
+    pub(crate) fn link(&self) -> &Rc<ServerLink> {
+        &self.lease.link
+    }
+
+    /// Keeps the connection for a later request. It must be between two exchanges.
+    pub(crate) fn keep(self, settings: &KeepAlive, worker: &WorkerCounters, now_ms: u64) {
+        let Self { stream, born_ms, lease } = self;
+        let mut idle = lease.link.idle.borrow_mut();
+        if idle.len() >= settings.max {
+            worker.reached(Limit::KeepAliveMax);
+            return;
+        }
+        lease.link.counters.idle.add(1);
+        idle.push(Idle { stream, born_ms, since_ms: now_ms });
+    }
+}
+
+impl Idle {
+    fn is_good(&self, settings: &KeepAlive, now_ms: u64) -> bool {
+        now_ms < self.since_ms + settings.timeout.as_millis() as u64
+            && now_ms < self.born_ms + settings.age.as_millis() as u64
+            && self.stream.is_quiet()
+    }
+}
+
+impl ServerLink {
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+}
+
+impl Drop for ServerLink {
+    fn drop(&mut self) {
+        self.counters.idle.sub(self.idle.get_mut().len() as u64);
+    }
+}
+
+impl World {
+    /// The worker's view of `site`, which keeps what `before` remembers of servers and pools that are still there.
+    pub(crate) fn new(site: Arc<Site>, worker: usize, before: Option<&World>) -> Self {
+        let known: HashMap<*const Server, &Rc<ServerLink>> = before
+            .into_iter()
+            .flat_map(|world| &world.pools)
+            .flat_map(|pool| &pool.servers)
+            .map(|link| (Arc::as_ptr(&link.server), link))
+            .collect();
+        let link = |pool: &PoolSite, index: usize, server: &Arc<Server>| match known.get(&Arc::as_ptr(server))
+        {
+            Some(link) => Rc::clone(link),
+            None => Rc::new(ServerLink {
+                server: Arc::clone(server),
+                counters: Arc::clone(&pool.servers[index][worker]),
+                idle: RefCell::default(),
+            }),
+        };
+        let pools = site
+            .pools
+            .iter()
+            .map(|pool| PoolLink {
+                picker: RefCell::new(picker(&pool.pool, before)),
+                servers: pool
+                    .pool
+                    .members()
+                    .iter()
+                    .enumerate()
+                    .map(|(index, member)| link(pool, index, &member.server))
+                    .collect(),
+            })
+            .collect();
+        Self { site, pools }
+    }
+
+    pub(crate) fn listener(&self, id: ListenerId) -> Option<&ListenerSite> {
+        self.site.listeners.iter().find(|listener| listener.id == id)
+    }
+
+    pub(crate) fn has_listener(&self, id: ListenerId) -> bool {
+        self.listener(id).is_some()
+    }
+
+    /// Closes idle connections that have become too old, or that their server has closed.
+    pub(crate) fn sweep(&self, now_ms: u64) {
+        for (pool, site) in self.pools.iter().zip(&self.site.pools) {
+            for link in &pool.servers {
+                let mut idle = link.idle.borrow_mut();
+                let before = idle.len();
+                idle.retain(|connection| connection.is_good(&site.keep_alive, now_ms));
+                link.counters.idle.sub((before - idle.len()) as u64);
+            }
+        }
+    }
+}
+
+/// A picker that goes on where the one of the pool's last form stopped.
+fn picker(pool: &Pool, before: Option<&World>) -> Picker {
+    let same_name = |world: &World| world.site.pools.iter().position(|old| old.pool.name() == pool.name());
+    match before.and_then(|world| same_name(world).map(|index| (world, index))) {
+        Some((world, index)) => {
+            let old_pool = &world.site.pools[index].pool;
+            // Exchanges that began before still pick from the old form; theirs starts anew.
+            let old = world.pools[index].picker.replace(Picker::new(old_pool));
+            old.succeed(old_pool, pool)
+        }
+        None => Picker::new(pool),
+    }
+}
