@@ -175,3 +175,11 @@ fn a_request_that_tried_all_others_goes_to_a_backup() {
     assert_eq!(pick(&[0]), Some(ServerIndex(1)));
     assert_eq!(pick(&[0, 1]), None);
 }
+
+#[test]
+#[should_panic(expected = "a server of another epoch")]
+fn a_pool_hears_of_all_its_servers() {
+    let fleet = Fleet::new(1);
+    let members = fleet.pool(Algorithm::Random, &[1]).members().to_vec();
+    Pool::new("web", members, Algorithm::Random, WhenAllDown::Fail, Arc::default());
+}
