@@ -107,7 +107,12 @@ impl FieldKind {
             17 => &[(b"transfer-encoding", K::TransferEncoding), (b"x-forwarded-proto", K::XForwardedProto)],
             _ => &[],
         };
-        known.iter().find(|(word, _)| name.eq_ignore_ascii_case(word)).map_or(K::Other, |(_, kind)| *kind)
+        // Most names differ from those of their length in the first letter.
+        let first = name.first().map_or(0, u8::to_ascii_lowercase);
+        known
+            .iter()
+            .find(|(word, _)| first == word[0] && name.eq_ignore_ascii_case(word))
+            .map_or(K::Other, |(_, kind)| *kind)
     }
 
     /// Means something on one connection only and is never passed on (RFC 9110 section 7.6.1). What replaces it is
