@@ -60,7 +60,7 @@ impl Deadlines {
     /// Reads the clock.
     pub fn now(&self) -> Instant {
         let now = Instant::now();
-        self.now_ms.set(now.duration_since(self.origin).as_millis() as u64 + 1);
+        self.now_ms.set(milliseconds(now.duration_since(self.origin)) + 1);
         now
     }
 
@@ -132,6 +132,11 @@ impl Deadlines {
     }
 }
 
+/// `Duration::as_millis` divides 128-bit numbers, which shows at several calls per request.
+pub const fn milliseconds(duration: Duration) -> u64 {
+    duration.as_secs() * 1000 + duration.subsec_millis() as u64
+}
+
 /// One connection's deadline. Freed when dropped.
 #[derive(Debug)]
 pub struct Deadline {
@@ -143,7 +148,7 @@ impl Deadline {
     /// Due `after` from now; replaces what was set.
     pub fn set(&self, after: Duration) {
         // The clock may be a tick old: one more tick keeps the promise that no deadline is early.
-        let due_ms = self.home.now_ms.get() + (after + TICK).as_millis() as u64;
+        let due_ms = self.home.now_ms.get() + milliseconds(after) + milliseconds(TICK);
         self.home.table.borrow_mut().due_ms[self.slot as usize] = due_ms;
         if due_ms < self.home.earliest_ms.get() {
             self.home.earliest_ms.set(due_ms);

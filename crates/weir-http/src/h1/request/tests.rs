@@ -171,19 +171,12 @@ fn first_lines_and_hosts() {
     line("GET\t/ HTTP/1.1", R::FirstLine);
     line("G(T / HTTP/1.1", R::Method);
     line("GET: / HTTP/1.1", R::Method);
-    for version in [
-        "HTTP/1.2",
-        "HTTP/2.0",
-        "http/1.1",
-        "HTTP/1.10",
-        "HTTP/01.1",
-        "HTTP/1,1",
-        "HTTP/1",
-        "HTTPS/1.1",
-    ] {
+    for version in
+        ["HTTP/1.2", "HTTP/2.0", "http/1.1", "HTTP/1.10", "HTTP/01.1", "HTTP/1,1", "HTTP/1", "HTTPS/1.1"]
+    {
         line(&format!("GET / {version}"), R::Version);
     }
-    for target in ["a", "*", "/a#b", "/\u{e9}", "/a\x01", "ftp://a/", "http://a?b", "a:80", "//\x7f"] {
+    for target in ["a", "*", "/a#b", "/\u{e9}", "ftp://a/", "http://a?b", "a:80", "//\x7f"] {
         line(&format!("GET {target} HTTP/1.1"), R::Target);
     }
     line("GET http://b/ HTTP/1.1", R::HostContradicted);
