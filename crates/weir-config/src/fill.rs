@@ -3,7 +3,7 @@
 
 use crate::{
     filled::{Data, Entry, Filled, Section},
-    kind::{Kind, boolean_or_null},
+    kind::{Fault, Kind, boolean_or_null, misread},
     nearest::nearest,
     report::{Findings, shown},
     spec::{self, Choice, List, Map, Preset, Shape, Status},
@@ -44,6 +44,9 @@ struct Filler<'a> {
 
 impl Filler<'_> {
     fn shape(&mut self, node: &Node, shape: &Shape, subject: &Subject<'_>) -> Filled {
+        if matches!(node.content, Content::Refused) {
+            return self.bad(node.span);
+        }
         if node.is_null() {
             return self.nothing(node, shape, subject);
         }
@@ -76,7 +79,10 @@ impl Filler<'_> {
                 _ => self.section(node, section, subject),
             },
             Shape::WordOrSection(words, section) => match node.content {
-                Content::Scalar(_) => self.one(node, Kind::Word(words), subject),
+                Content::Scalar(_) => {
+                    let or = format!(", or a section with {}", keys(section));
+                    self.one_or(node, Kind::Word(words), subject, &or)
+                }
                 _ => self.section(node, section, subject),
             },
         }
@@ -94,6 +100,11 @@ impl Filler<'_> {
     }
 
     fn one(&mut self, node: &Node, kind: Kind, subject: &Subject<'_>) -> Filled {
+        self.one_or(node, kind, subject, "")
+    }
+
+    /// A single value; `or` names what else could stand there.
+    fn one_or(&mut self, node: &Node, kind: Kind, subject: &Subject<'_>, or: &str) -> Filled {
         let Content::Scalar(scalar) = &node.content else {
             let message = format!("{subject} must be {}, not {}", kind.what(), node.kind());
             self.findings.error(place(node, subject), message);
@@ -104,7 +115,7 @@ impl Filler<'_> {
             Err(fault) => {
                 let found = self.findings.error(node.span, fault.message);
                 if let Some(help) = fault.help {
-                    found.help(help);
+                    found.help(help + or);
                 }
                 self.bad(node.span)
             }
@@ -117,8 +128,11 @@ impl Filler<'_> {
             other => {
                 let message = format!("{subject} must be a list, not {}", node.kind());
                 let found = self.findings.error(place(node, subject), message);
-                if let Content::Scalar(scalar) = other {
-                    found.help(format!("write it in brackets: `[{}]`", shown(&scalar.text)));
+                match other {
+                    Content::Scalar(scalar) => {
+                        found.help(format!("write it in brackets: `[{}]`", shown(&scalar.text)));
+                    }
+                    _ => found.help("begin each value with `- `"),
                 }
                 return self.bad(node.span);
             }
@@ -166,9 +180,9 @@ impl Filler<'_> {
         }
         let mut entries = Vec::with_capacity(pairs.len());
         for (key, value) in pairs {
-            if let Err((message, help)) = name(key, map.name) {
-                let found = self.findings.error(key.span, message);
-                if let Some(help) = help {
+            if let Err(fault) = name(key, map.name) {
+                let found = self.findings.error(key.span, fault.message);
+                if let Some(help) = fault.help {
                     found.help(help);
                 }
             }
@@ -181,9 +195,7 @@ impl Filler<'_> {
     fn section(&mut self, node: &Node, section: &'static spec::Section, subject: &Subject<'_>) -> Filled {
         let Content::Map(pairs) = &node.content else {
             let message = format!("{subject} must be a section, not {}", node.kind());
-            self.findings
-                .error(place(node, subject), message)
-                .help(format!("it has the keys {}", keys(section)));
+            self.findings.error(place(node, subject), message).help(format!("it has {}", keys(section)));
             return self.bad(node.span);
         };
         let mut filled = Section::default();
@@ -218,6 +230,13 @@ impl Filler<'_> {
     /// Reports a key that the section does not have; the known one that it is near to.
     fn unknown(&mut self, key: &Key, section: &'static spec::Section) -> Option<&'static str> {
         let written = &key.name.text;
+        if let Some((front, after)) = written.split_once(':')
+            && let Some(known) = section.key(front)
+        {
+            let found = self.findings.error(key.span, format!("unknown key `{}`", shown(written)));
+            found.help(format!("a space stands behind the colon: `{front}: {}`", shown(after)));
+            return Some(known.name);
+        }
         let near = nearest(written, section.keys.iter().map(|key| key.name));
         if let Some(near) = near {
             let message = format!("unknown key `{}`, did you mean `{near}`?", shown(written));
@@ -226,17 +245,14 @@ impl Filler<'_> {
         }
         let found = self.findings.error(key.span, format!("unknown key `{}`", shown(written)));
         let elsewhere = spec::sections_with(written);
-        let split = written.split_once(':').filter(|(front, _)| section.key(front).is_some());
-        if let Some((front, after)) = split {
-            found.help(format!("a space stands behind the colon: `{front}: {}`", shown(after)));
-        } else if !elsewhere.is_empty() && elsewhere.len() <= 3 {
+        if !elsewhere.is_empty() && elsewhere.len() <= 3 {
             let elsewhere: Vec<String> = elsewhere
                 .iter()
-                .map(|path| if path.is_empty() { "the top".into() } else { format!("`{path}`") })
+                .map(|path| if path.is_empty() { "the top level".into() } else { format!("`{path}`") })
                 .collect();
             found.help(format!("`{written}` is a key of {}", elsewhere.join(" and of ")));
         } else {
-            found.help(format!("known here: {}", keys(section)));
+            found.help(format!("known here are {}", keys(section)));
         }
         None
     }
@@ -337,7 +353,7 @@ pub(crate) fn preset(text: &str, span: Span, findings: &mut Findings) -> Node {
 fn move_to(node: &mut Node, span: Span) {
     node.span = span;
     match &mut node.content {
-        Content::Scalar(_) => {}
+        Content::Scalar(_) | Content::Refused => {}
         Content::List(items) => items.iter_mut().for_each(|item| move_to(item, span)),
         Content::Map(pairs) => {
             for (key, value) in pairs {
@@ -364,18 +380,14 @@ pub(crate) fn first_at(first: Span, second: Span) -> String {
     }
 }
 
-fn name(key: &Key, kind: Kind) -> Result<(), (String, Option<String>)> {
+fn name(key: &Key, kind: Kind) -> Result<(), Fault> {
     let text = &key.name.text;
     if !key.name.quoted && boolean_or_null(text) {
-        let message = format!("plain `{}` is a boolean or nothing to readers of YAML", shown(text));
-        return Err((message, Some(format!("write \"{}\", in quotes", shown(text)))));
+        return Err(misread(text, "a boolean"));
     }
     // Numbers are fine as names: a key is always text.
     let quoted = Scalar { text: text.clone(), quoted: true };
-    match kind.parse(&quoted) {
-        Ok(_) => Ok(()),
-        Err(fault) => Err((fault.message, fault.help)),
-    }
+    kind.parse(&quoted).map(|_| ())
 }
 
 /// What a value of this shape must be, for messages.
@@ -386,10 +398,10 @@ fn expected(shape: &Shape) -> String {
         Shape::List(_) => "a list".to_owned(),
         Shape::Map(map) => format!("`{{ {}: … }}`", map.placeholder),
         Shape::Section(section) | Shape::Short(_, _, section) => {
-            format!("a section with the keys {}", keys(section))
+            format!("a section with {}", keys(section))
         }
         Shape::WordOrSection(words, section) => {
-            format!("{}, or a section with the keys {}", Kind::Word(words).what(), keys(section))
+            format!("{}, or a section with {}", Kind::Word(words).what(), keys(section))
         }
     }
 }
@@ -397,5 +409,7 @@ fn expected(shape: &Shape) -> String {
 /// The keys of a section that are built.
 fn keys(section: &spec::Section) -> String {
     let built = section.keys.iter().filter(|key| key.status == Status::Built);
-    built.map(|key| format!("`{}`", key.name)).collect::<Vec<_>>().join(", ")
+    let names: Vec<String> = built.map(|key| format!("`{}`", key.name)).collect();
+    let noun = if names.len() == 1 { "the key" } else { "the keys" };
+    format!("{noun} {}", names.join(", "))
 }

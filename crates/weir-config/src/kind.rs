@@ -25,7 +25,7 @@ use crate::{
     tree::Scalar,
 };
 
-pub(crate) use plain::boolean_or_null;
+pub(crate) use plain::{boolean_or_null, misread};
 
 /// A kind of single value.
 #[derive(Debug, Clone, Copy)]

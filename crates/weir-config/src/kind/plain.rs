@@ -16,15 +16,25 @@ pub(super) fn boolean(text: &str) -> Result<bool, Fault> {
 
 /// Refuses a plain value that is meant as text but read as something else by other tools.
 pub(super) fn check(text: &str) -> Result<(), Fault> {
-    let what = if boolean_or_null(text) {
-        "a boolean or nothing"
-    } else if numeric(text) {
-        "a number or a date"
-    } else {
-        return Ok(());
-    };
-    Err(Fault::new(format!("plain `{}` is {what} to readers of YAML", shown(text)))
-        .help(format!("write \"{}\", in quotes", shown(text))))
+    match taken_for(text) {
+        Some(what) => Err(misread(text, what)),
+        None => Ok(()),
+    }
+}
+
+/// The fault of a plain value that some reader takes for `what`.
+pub(crate) fn misread(text: &str, what: &str) -> Fault {
+    Fault::new(format!("plain `{}` is {what} to some readers of YAML", shown(text)))
+        .help(format!("write \"{}\", in quotes", shown(text)))
+}
+
+fn taken_for(text: &str) -> Option<&'static str> {
+    match text {
+        _ if boolean_or_null(text) => Some("a boolean"),
+        _ if numeric(text) && text.matches('-').count() == 2 => Some("a date"),
+        _ if numeric(text) => Some("a number"),
+        _ => None,
+    }
 }
 
 /// What YAML 1.1 takes for a boolean, and both versions for nothing.
