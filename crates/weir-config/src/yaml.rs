@@ -88,7 +88,7 @@ impl Builder<'_> {
             }
             Event::Alias(_) => {
                 self.refuse_alias(span);
-                self.close(Node::plain(span, ""))?;
+                self.close(Node { span, content: Content::Refused })?;
             }
             Event::Scalar(text, style, anchor, tag) => {
                 self.refuse(anchor, tag.is_some(), span);
@@ -212,10 +212,15 @@ fn syntax_error(text: &str, error: &ScanError, findings: &mut Findings) {
             "a `:` stands where no key can be".to_owned(),
             Some("put the value in quotes if `: ` belongs to it, and check how the line is indented"),
         ),
-        _ if info.contains("block mapping") || info.contains("block sequence") => (
-            "this line is indented differently from its neighbours".to_owned(),
-            Some("keys of one section, and the `-` of one list, stand in one column"),
-        ),
+        _ if ["block mapping", "block sequence", "block collection"]
+            .iter()
+            .any(|what| info.contains(what)) =>
+        {
+            (
+                "this line is indented differently from its neighbours".to_owned(),
+                Some("keys of one section, and the `-` of one list, stand in one column"),
+            )
+        }
         _ if info.contains("flow mapping") || info.contains("flow sequence") => (
             format!("not valid YAML: {info}"),
             Some("close the bracket, or quote the value if it holds any of `[]{},`"),
