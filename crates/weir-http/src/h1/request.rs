@@ -142,6 +142,7 @@ impl RequestParser {
     fn finish(&mut self, text: &[u8], head: &mut RequestHead) -> Result<(), Refusal> {
         let sums = std::mem::take(&mut self.sums);
         head.host = sums.host;
+        head.has_host_field = sums.host.is_some();
         match (sums.host.map(|host| host.of(text)), self.authority.map(|authority| authority.of(text))) {
             // RFC 9112 section 3.2: an HTTP/1.1 request without Host is refused.
             (None, _) if head.version == Version::Http11 => return Err(Refusal::HostMissing),
