@@ -90,7 +90,7 @@ pub(crate) async fn serve<F: Future<Output = Option<Connection>>>(
     let Some(timeout) = connection.first_timeout() else { return };
     connection.deadline.set(timeout);
     while poll_fn(|context| connection.poll_idle(context)).await {
-        match slots.run(busy(connection)).await {
+        match slots.run(|| busy(connection)).await {
             Some(idle) => connection = idle,
             None => return,
         }
@@ -199,5 +199,29 @@ impl Connection {
             }
         })
         .await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_future<F: Future>(_: fn(Connection) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    fn size_of_task<F: Future<Output = Option<Connection>>, T: Future>(
+        _: fn(Connection) -> F,
+        _: impl Fn(Rc<Worker>, Stream, (ListenerId, IpAddr), Open, Places<F>) -> T,
+    ) -> usize {
+        size_of::<T>()
+    }
+
+    /// An idle connection pays for the task, a busy one for the copy of its future.
+    #[test]
+    fn futures_stay_small() {
+        let (task, future) = (size_of_task(busy, serve), size_of_future(busy));
+        assert!(task <= 400, "the task of a connection has grown to {task} bytes");
+        assert!(future <= 1800, "the future of a busy connection has grown to {future} bytes");
     }
 }

@@ -165,12 +165,13 @@ impl<'a> Relay<'a> {
             let client = self.connection.client;
             let forwarding = Forwarding {
                 route: &self.route.route,
+                text,
                 client,
                 trusted: settings.trusted_proxies.iter().any(|network| network.contains(&client)),
                 fields: settings.forwarded,
                 host_default: self.upstream.link().address(),
             };
-            forward::request(&mut head, request, text, &forwarding);
+            forward::request(&mut head, request, &forwarding);
         }
         if request.body != BodyLength::None {
             // From here on the buffer holds the body. Such a request is not sent twice, so its head has had its use.

@@ -26,10 +26,10 @@ impl<F> Default for Slots<F> {
 }
 
 impl<F: Future> Slots<F> {
-    /// Runs `future` in a reused place.
-    pub fn run(&self, future: F) -> Run<'_, F> {
+    /// Runs the future that `make` makes, in a reused place. It is made here so that it moves once, not twice.
+    pub fn run(&self, make: impl FnOnce() -> F) -> Run<'_, F> {
         let mut place = self.free.borrow_mut().pop().unwrap_or_else(|| Box::pin(None));
-        place.as_mut().set(Some(future));
+        place.as_mut().set(Some(make()));
         Run { place: Some(place), home: self }
     }
 }
@@ -66,7 +66,7 @@ mod tests {
     use std::{pin::pin, task::Waker};
 
     fn poll<F: Future>(slots: &Slots<F>, future: F) -> Poll<F::Output> {
-        pin!(slots.run(future)).poll(&mut Context::from_waker(Waker::noop()))
+        pin!(slots.run(|| future)).poll(&mut Context::from_waker(Waker::noop()))
     }
 
     #[test]

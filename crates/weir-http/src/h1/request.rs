@@ -7,6 +7,9 @@ use super::{
 };
 use crate::head::{BodyLength, RequestHead, Span, Version};
 
+/// The longest method, in bytes. The longest registered one has 17 (UPDATEREDIRECTREF).
+pub const METHOD_BYTES_MAX: usize = 40;
+
 /// Parses one request head from a text that may grow between calls.
 #[derive(Debug, Default)]
 pub struct RequestParser {
@@ -56,14 +59,14 @@ impl RequestParser {
         let start = self.next;
         let line = &text[start..];
         let method = tokens::token_run(line);
+        if method > METHOD_BYTES_MAX {
+            return Err(Refusal::Method);
+        }
         match line.get(method) {
             Some(b' ') if method > 0 => {}
             Some(b'\n') => return Err(Refusal::BareLineFeed),
             Some(b'\r') if method == 0 && start == 0 && line.len() == 1 => return Ok(Progress::Partial),
             Some(_) => return Err(first_fault(line)),
-            None if line.len() > limits.uri_bytes_max + FIRST_LINE_REST_MAX => {
-                return Err(Refusal::UriTooLong);
-            }
             None => return Ok(Progress::Partial),
         }
         let target = start + method + 1;
@@ -142,6 +145,7 @@ impl RequestParser {
     fn finish(&mut self, text: &[u8], head: &mut RequestHead) -> Result<(), Refusal> {
         let sums = std::mem::take(&mut self.sums);
         head.host = sums.host;
+        head.has_host_field = sums.host.is_some();
         match (sums.host.map(|host| host.of(text)), self.authority.map(|authority| authority.of(text))) {
             // RFC 9112 section 3.2: an HTTP/1.1 request without Host is refused.
             (None, _) if head.version == Version::Http11 => return Err(Refusal::HostMissing),
@@ -166,8 +170,9 @@ impl RequestParser {
     }
 }
 
-/// The room that method and version may take in a first line beside the target, in bytes.
-const FIRST_LINE_REST_MAX: usize = 64;
+/// The room that method and version take at most in a first line beside the target, in bytes: whether a head is taken
+/// must not depend on how it was cut on its way.
+const FIRST_LINE_REST_MAX: usize = METHOD_BYTES_MAX + "  HTTP/1.1\r".len();
 
 /// What is wrong with a line that does not begin with a method and a space.
 fn first_fault(line: &[u8]) -> Refusal {
