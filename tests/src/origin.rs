@@ -49,7 +49,7 @@ pub struct Record {
     pub bytes: Vec<u8>,
     /// How many bytes were received.
     pub received: u64,
-    /// The other side has closed it, or one of the sides has reset it.
+    /// It is over: one of the sides has closed or reset it.
     pub is_closed: bool,
 }
 
@@ -129,7 +129,7 @@ impl Origin {
         self.requests()
     }
 
-    /// Waits until the other side has closed connection `index`.
+    /// Waits until connection `index` is over.
     #[track_caller]
     pub fn wait_until_closed(&self, index: usize) -> Record {
         until(&format!("connection {index} to {self} is closed"), || {
@@ -225,7 +225,9 @@ impl Shared {
         let shared = Arc::clone(&self);
         let mut connection = Connection { stream, reader: Reader::new(source), shared, index };
         let _ = (self.script)(&mut connection);
-        self.log().open.retain(|(other, _)| *other != index);
+        let mut log = self.log();
+        log.open.retain(|(other, _)| *other != index);
+        log.connections[index].is_closed = true;
     }
 }
 

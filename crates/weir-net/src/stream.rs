@@ -103,6 +103,12 @@ impl Stream {
         rustix::net::shutdown(&self.0, rustix::net::Shutdown::Write).map_err(io::Error::from)
     }
 
+    /// From here on, closing is a reset: the peer cannot take it for a proper end.
+    pub fn reset_when_closed(&self) {
+        // A socket that refuses this is broken already.
+        let _ = self.0.set_zero_linger();
+    }
+
     /// The other end's address; IPv4 addresses that arrived at an IPv6 socket are IPv4 again.
     pub fn peer(&self) -> io::Result<SocketAddr> {
         self.0.peer_addr().map(canonical)
