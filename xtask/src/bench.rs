@@ -32,11 +32,7 @@ usage: cargo xtask bench [OPTION...]
 A whole bench writes bench/RESULTS.md; any other writes target/bench/RESULTS.md.
 ";
 
-<<<<<<< HEAD
-/// Long enough, at the pace of a traced proxy, that opening the connections does not count.
-=======
 /// A traced proxy answers only some hundred requests in a second.
->>>>>>> tools
 const CALLS_SECONDS: f64 = 5.0;
 
 /// What was asked for.

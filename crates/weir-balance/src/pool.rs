@@ -90,6 +90,8 @@ impl Pool {
         epoch: Arc<Epoch>,
     ) -> Self {
         assert!(u32::try_from(members.len()).is_ok(), "more servers than an index can name");
+        // With another epoch, workers would never learn of a server that goes down.
+        assert!(members.iter().all(|member| member.server.advances(&epoch)), "a server of another epoch");
         let placement = (algorithm == Algorithm::Hash).then(|| Placement::new(&members, when_all_down));
         Self { name: name.into(), members, algorithm, when_all_down, epoch, placement }
     }

@@ -94,6 +94,11 @@ impl Server {
         self.address
     }
 
+    /// Whether this is the epoch that it advances.
+    pub(crate) fn advances(&self, epoch: &Arc<Epoch>) -> bool {
+        Arc::ptr_eq(&self.epoch, epoch)
+    }
+
     /// What the checks know of it.
     pub fn health(&self) -> Health {
         match self.health.load(Relaxed) {

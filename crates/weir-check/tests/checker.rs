@@ -4,16 +4,21 @@
 //! must happen is awaited instead, and compared.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
-    thread,
     time::Duration,
 };
 
-use tokio::{runtime::Handle, sync::mpsc, time::timeout};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    runtime::Handle,
+    sync::mpsc,
+    task::JoinHandle,
+    time::timeout,
+};
 use weir_balance::{Epoch, Health, Server};
 use weir_check::{Checker, ConnectFailure, Event, Status, Target};
 use weir_config::{HttpProbe, Probe};
@@ -65,7 +70,7 @@ async fn the_first_round_ends_at_its_deadline() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_falls_and_rises() {
     let (checker, mut events) = watch();
-    let site = Site::start(200);
+    let site = Site::start(200).await;
     let server = server("web", site.port());
     checker.apply(vec![target(&server, http(OFTEN, DEADLINE))]);
     assert_eq!(changes(&mut events, 1).await, ["unknown>up check passed"]);
@@ -152,7 +157,7 @@ async fn a_server_that_stays_keeps_what_is_known() {
 #[tokio::test]
 async fn failures_in_a_row_outlive_a_reload() {
     let (checker, mut events) = watch();
-    let site = Site::start(200);
+    let site = Site::start(200).await;
     let server = server("web", site.port());
     checker.apply(vec![target(&server, http(NEVER, DEADLINE))]);
     assert_eq!(changes(&mut events, 1).await, ["unknown>up check passed"]);
@@ -171,7 +176,7 @@ async fn failures_in_a_row_outlive_a_reload() {
 #[tokio::test]
 async fn changed_settings_take_effect() {
     let (checker, mut events) = watch();
-    let site = Site::start(200);
+    let site = Site::start(200).await;
     let server = server("web", site.port());
     checker.apply(vec![target(&server, http(NEVER, DEADLINE))]);
     assert_eq!(changes(&mut events, 1).await, ["unknown>up check passed"]);
@@ -200,7 +205,7 @@ async fn checks_can_be_switched_off_and_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_removed_server_is_left_alone_and_forgotten() {
     let (checker, mut events) = watch();
-    let site = Site::start(200);
+    let site = Site::start(200).await;
     let server = server("web", site.port());
     checker.apply(vec![target(&server, http(OFTEN, DEADLINE))]);
     assert_eq!(changes(&mut events, 1).await, ["unknown>up check passed"]);
@@ -219,7 +224,7 @@ async fn a_removed_server_is_left_alone_and_forgotten() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dropping_the_checker_ends_its_checks() {
     let (checker, mut events) = watch();
-    let site = Site::start(200);
+    let site = Site::start(200).await;
     let server = server("web", site.port());
     checker.apply(vec![target(&server, http(OFTEN, DEADLINE))]);
     assert_eq!(changes(&mut events, 1).await, ["unknown>up check passed"]);
@@ -344,33 +349,29 @@ impl Refusing {
     }
 }
 
-/// A site that answers every request with the same status, in a thread of its own.
+/// A site that answers every request with the same status, in a task of the test's own runtime.
 struct Site {
     address: SocketAddr,
     status: Arc<AtomicUsize>,
-    thread: Option<thread::JoinHandle<()>>,
+    task: JoinHandle<()>,
 }
 
 impl Site {
-    fn start(status: usize) -> Self {
-        use std::io::{Read, Write};
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    async fn start(status: usize) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let status = Arc::new(AtomicUsize::new(status));
         let shown = Arc::clone(&status);
-        let thread = thread::spawn(move || {
-            for stream in listener.incoming() {
-                let status = shown.load(SeqCst);
-                if status == 0 {
-                    return;
-                }
-                let mut stream = stream.unwrap();
-                // Every request here fits one packet.
-                let _ = stream.read(&mut [0; 4096]);
-                let _ = write!(stream, "HTTP/1.1 {status} Word\r\nContent-Length: 0\r\n\r\n");
+        let task = tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                // Every request here fits one packet; a checker that is dropped may send none.
+                let _ = stream.read(&mut [0; 4096]).await;
+                let answer = format!("HTTP/1.1 {} Word\r\nContent-Length: 0\r\n\r\n", shown.load(SeqCst));
+                let _ = stream.write_all(answer.as_bytes()).await;
             }
         });
-        Self { address, status, thread: Some(thread) }
+        Self { address, status, task }
     }
 
     fn port(&self) -> u16 {
@@ -384,8 +385,6 @@ impl Site {
 
 impl Drop for Site {
     fn drop(&mut self) {
-        self.status.store(0, SeqCst);
-        let _ = TcpStream::connect(self.address);
-        let _ = self.thread.take().map(thread::JoinHandle::join);
+        self.task.abort();
     }
 }

@@ -5,8 +5,11 @@
 
 use std::fmt::Write as _;
 
-use crate::filled::{Data, Entry, Filled};
-use crate::{kind::Value, tree::Scalar};
+use crate::{
+    filled::{Data, Entry, Filled},
+    kind::{Value, taken_for},
+    tree::Scalar,
+};
 
 /// Prints the tree.
 pub(crate) fn print(root: &Filled) -> String {
@@ -23,7 +26,7 @@ fn entries(list: &[Entry], depth: usize, in_item: bool, out: &mut String) {
         if index > 0 || !in_item {
             indent(depth, out);
         }
-        out.push_str(&name(&entry.name));
+        out.push_str(&text(&entry.name));
         out.push(':');
         value(&entry.value, depth + 1, out);
     }
@@ -83,23 +86,22 @@ fn indent(depth: usize, out: &mut String) {
 
 fn one(scalar: &Scalar, value: &Value) -> String {
     match value {
-        Value::Number(_) | Value::Auto | Value::Bool(_) | Value::Word(_) | Value::Duration(_) => {
-            scalar.text.clone()
-        }
+        Value::Number(_)
+        | Value::Auto
+        | Value::Bool(_)
+        | Value::Word(_)
+        | Value::Duration(_)
+        | Value::Range(..) => scalar.text.clone(),
         _ => text(&scalar.text),
     }
 }
 
-fn name(text: &str) -> String {
-    // A name that is a word needs no quotes; `on` and its like are not such words.
-    self::text(text)
-}
-
-/// Plain if it is a path or a word for every reader, in double quotes otherwise.
+/// Plain if it is a word, a path or an address to every reader; in double quotes otherwise.
 fn text(text: &str) -> String {
-    let begins = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
-    let fine = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/'));
-    if begins && fine && !crate::kind::boolean_or_null(text) { text.to_owned() } else { quoted(text) }
+    let begins = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/');
+    let fine = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/' | b':' | b'*');
+    let plain = begins && text.bytes().all(fine) && !text.ends_with(':') && taken_for(text).is_none();
+    if plain { text.to_owned() } else { quoted(text) }
 }
 
 /// Double quotes, with the escapes that YAML shares with JSON, and all but printable ASCII escaped or known to

@@ -1,14 +1,14 @@
 //! The tree of a file against the definition: unknown keys, wrong shapes, wrong values, missing keys; and every
 //! default filled in.
 
+mod section;
+
 use crate::{
     filled::{Data, Entry, Filled, Section},
-    kind::{Kind, boolean_or_null},
-    nearest::nearest,
+    kind::{Fault, Kind, boolean_or_null, misread},
     report::{Findings, shown},
-    spec::{self, Choice, List, Map, Preset, Shape, Status},
+    spec::{self, List, Map, Shape, Status},
     tree::{Content, Key, Node, Scalar, Span},
-    yaml,
 };
 
 /// Fills the whole file.
@@ -44,6 +44,9 @@ struct Filler<'a> {
 
 impl Filler<'_> {
     fn shape(&mut self, node: &Node, shape: &Shape, subject: &Subject<'_>) -> Filled {
+        if matches!(node.content, Content::Refused) {
+            return self.bad(node.span);
+        }
         if node.is_null() {
             return self.nothing(node, shape, subject);
         }
@@ -76,7 +79,10 @@ impl Filler<'_> {
                 _ => self.section(node, section, subject),
             },
             Shape::WordOrSection(words, section) => match node.content {
-                Content::Scalar(_) => self.one(node, Kind::Word(words), subject),
+                Content::Scalar(_) => {
+                    let or = format!(", or a section with {}", keys(section));
+                    self.one_or(node, Kind::Word(words), subject, &or)
+                }
                 _ => self.section(node, section, subject),
             },
         }
@@ -94,6 +100,11 @@ impl Filler<'_> {
     }
 
     fn one(&mut self, node: &Node, kind: Kind, subject: &Subject<'_>) -> Filled {
+        self.one_or(node, kind, subject, "")
+    }
+
+    /// A single value; `or` names what else could stand there.
+    fn one_or(&mut self, node: &Node, kind: Kind, subject: &Subject<'_>, or: &str) -> Filled {
         let Content::Scalar(scalar) = &node.content else {
             let message = format!("{subject} must be {}, not {}", kind.what(), node.kind());
             self.findings.error(place(node, subject), message);
@@ -104,7 +115,7 @@ impl Filler<'_> {
             Err(fault) => {
                 let found = self.findings.error(node.span, fault.message);
                 if let Some(help) = fault.help {
-                    found.help(help);
+                    found.help(help + or);
                 }
                 self.bad(node.span)
             }
@@ -117,8 +128,11 @@ impl Filler<'_> {
             other => {
                 let message = format!("{subject} must be a list, not {}", node.kind());
                 let found = self.findings.error(place(node, subject), message);
-                if let Content::Scalar(scalar) = other {
-                    found.help(format!("write it in brackets: `[{}]`", shown(&scalar.text)));
+                match other {
+                    Content::Scalar(scalar) => {
+                        found.help(format!("write it in brackets: `[{}]`", shown(&scalar.text)));
+                    }
+                    _ => found.help("begin each value with `- `"),
                 }
                 return self.bad(node.span);
             }
@@ -166,9 +180,9 @@ impl Filler<'_> {
         }
         let mut entries = Vec::with_capacity(pairs.len());
         for (key, value) in pairs {
-            if let Err((message, help)) = name(key, map.name) {
-                let found = self.findings.error(key.span, message);
-                if let Some(help) = help {
+            if let Err(fault) = name(key, map.name) {
+                let found = self.findings.error(key.span, fault.message);
+                if let Some(help) = fault.help {
                     found.help(help);
                 }
             }
@@ -176,134 +190,6 @@ impl Filler<'_> {
             entries.push(Entry { name: key.name.text.clone(), span: key.span, value });
         }
         self.filled(node.span, Data::Map(entries))
-    }
-
-    fn section(&mut self, node: &Node, section: &'static spec::Section, subject: &Subject<'_>) -> Filled {
-        let Content::Map(pairs) = &node.content else {
-            let message = format!("{subject} must be a section, not {}", node.kind());
-            self.findings
-                .error(place(node, subject), message)
-                .help(format!("it has the keys {}", keys(section)));
-            return self.bad(node.span);
-        };
-        let mut filled = Section::default();
-        // Keys that an unknown one was probably meant to be: they are not missing as well.
-        let mut meant = Vec::new();
-        for (key, value) in pairs {
-            let name = &key.name.text;
-            match section.key(name) {
-                Some(known) if known.status == Status::Later => {
-                    self.findings.error(key.span, format!("`{name}` is not supported yet"));
-                    filled.doubtful = true;
-                }
-                Some(known) => {
-                    let value = self.shape(value, &known.shape, &Subject::Key(name, key.span));
-                    filled.entries.push(Entry { name: name.clone(), span: key.span, value });
-                }
-                None => {
-                    meant.extend(self.unknown(key, section));
-                    filled.doubtful = true;
-                }
-            }
-        }
-        for choice in section.choices {
-            self.choice(choice, &filled, node, subject);
-        }
-        self.needs(&filled, section);
-        let span = place(node, subject);
-        self.defaults(&mut filled, section, span, &meant);
-        self.filled(node.span, Data::Section(filled))
-    }
-
-    /// Reports a key that the section does not have; the known one that it is near to.
-    fn unknown(&mut self, key: &Key, section: &'static spec::Section) -> Option<&'static str> {
-        let written = &key.name.text;
-        let near = nearest(written, section.keys.iter().map(|key| key.name));
-        if let Some(near) = near {
-            let message = format!("unknown key `{}`, did you mean `{near}`?", shown(written));
-            self.findings.error(key.span, message);
-            return Some(near);
-        }
-        let found = self.findings.error(key.span, format!("unknown key `{}`", shown(written)));
-        let elsewhere = spec::sections_with(written);
-        let split = written.split_once(':').filter(|(front, _)| section.key(front).is_some());
-        if let Some((front, after)) = split {
-            found.help(format!("a space stands behind the colon: `{front}: {}`", shown(after)));
-        } else if !elsewhere.is_empty() && elsewhere.len() <= 3 {
-            let elsewhere: Vec<String> = elsewhere
-                .iter()
-                .map(|path| if path.is_empty() { "the top".into() } else { format!("`{path}`") })
-                .collect();
-            found.help(format!("`{written}` is a key of {}", elsewhere.join(" and of ")));
-        } else {
-            found.help(format!("known here: {}", keys(section)));
-        }
-        None
-    }
-
-    fn choice(&mut self, choice: &Choice, filled: &Section, node: &Node, subject: &Subject<'_>) {
-        let mut written = choice.keys.iter().filter_map(|name| filled.entry(name));
-        match (written.next(), written.next()) {
-            (Some(first), Some(second)) => {
-                let (first, second) =
-                    if first.span <= second.span { (first, second) } else { (second, first) };
-                let message = format!("`{}` and `{}` exclude each other", first.name, second.name);
-                self.findings.error(second.span, message);
-            }
-            (None, _) if choice.needed && !filled.doubtful => {
-                let keys: Vec<String> = choice.keys.iter().map(|key| format!("`{key}`")).collect();
-                let keys = match keys.split_last() {
-                    Some((last, others)) => format!("{} or {last}", others.join(", ")),
-                    None => String::new(),
-                };
-                let message = match subject {
-                    Subject::Within("listeners") => {
-                        format!("this listener has neither {keys}").replace(" or ", " nor ")
-                    }
-                    Subject::Within("routes") => format!("this route does nothing: it needs {keys}"),
-                    _ => format!("{subject} needs {keys}"),
-                };
-                self.findings.error(place(node, subject), message);
-            }
-            _ => {}
-        }
-    }
-
-    fn needs(&mut self, filled: &Section, section: &spec::Section) {
-        for entry in &filled.entries {
-            let needed = section.key(&entry.name).and_then(|key| key.needs);
-            let Some(needed) = needed.filter(|needed| filled.entry(needed).is_none() && !filled.doubtful)
-            else {
-                continue;
-            };
-            self.findings.error(entry.span, format!("`{}` has no meaning without `{needed}`", entry.name));
-        }
-    }
-
-    /// Adds what is not written, and puts all entries into the order of the definition.
-    fn defaults(&mut self, filled: &mut Section, section: &spec::Section, span: Span, meant: &[&str]) {
-        for key in section.keys {
-            if filled.entry(key.name).is_some() {
-                continue;
-            }
-            match key.default {
-                Preset::Absent | Preset::Settled(_) => {}
-                Preset::Required if meant.contains(&key.name) => {}
-                Preset::Required => {
-                    let found = self.findings.error(span, format!("`{}` is missing", key.name));
-                    found.help(format!("expected {}", expected(&key.shape)));
-                }
-                Preset::Text(text) => {
-                    let node = preset(text, span, self.findings);
-                    let written = std::mem::replace(&mut self.written, false);
-                    let value = self.shape(&node, &key.shape, &Subject::Key(key.name, span));
-                    self.written = written;
-                    filled.entries.push(Entry { name: key.name.to_owned(), span, value });
-                }
-            }
-        }
-        let order = |entry: &Entry| section.keys.iter().position(|key| key.name == entry.name);
-        filled.entries.sort_by_key(order);
     }
 
     fn filled(&self, span: Span, data: Data) -> Filled {
@@ -324,30 +210,6 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// The text of a default as a tree. Most are single values, which need no parser.
-pub(crate) fn preset(text: &str, span: Span, findings: &mut Findings) -> Node {
-    let mut node = match text.starts_with(['{', '[', '"']) {
-        true => yaml::parse(text, findings).unwrap_or_else(|| Node::plain(span, "")),
-        false => Node::plain(span, text),
-    };
-    move_to(&mut node, span);
-    node
-}
-
-fn move_to(node: &mut Node, span: Span) {
-    node.span = span;
-    match &mut node.content {
-        Content::Scalar(_) => {}
-        Content::List(items) => items.iter_mut().for_each(|item| move_to(item, span)),
-        Content::Map(pairs) => {
-            for (key, value) in pairs {
-                key.span = span;
-                move_to(value, span);
-            }
-        }
-    }
-}
-
 /// Where to point: a section or list over several lines is best shown by its key.
 fn place(node: &Node, subject: &Subject<'_>) -> Span {
     match subject {
@@ -364,18 +226,14 @@ pub(crate) fn first_at(first: Span, second: Span) -> String {
     }
 }
 
-fn name(key: &Key, kind: Kind) -> Result<(), (String, Option<String>)> {
+fn name(key: &Key, kind: Kind) -> Result<(), Fault> {
     let text = &key.name.text;
     if !key.name.quoted && boolean_or_null(text) {
-        let message = format!("plain `{}` is a boolean or nothing to readers of YAML", shown(text));
-        return Err((message, Some(format!("write \"{}\", in quotes", shown(text)))));
+        return Err(misread(text, "a boolean"));
     }
     // Numbers are fine as names: a key is always text.
     let quoted = Scalar { text: text.clone(), quoted: true };
-    match kind.parse(&quoted) {
-        Ok(_) => Ok(()),
-        Err(fault) => Err((fault.message, fault.help)),
-    }
+    kind.parse(&quoted).map(|_| ())
 }
 
 /// What a value of this shape must be, for messages.
@@ -386,10 +244,10 @@ fn expected(shape: &Shape) -> String {
         Shape::List(_) => "a list".to_owned(),
         Shape::Map(map) => format!("`{{ {}: … }}`", map.placeholder),
         Shape::Section(section) | Shape::Short(_, _, section) => {
-            format!("a section with the keys {}", keys(section))
+            format!("a section with {}", keys(section))
         }
         Shape::WordOrSection(words, section) => {
-            format!("{}, or a section with the keys {}", Kind::Word(words).what(), keys(section))
+            format!("{}, or a section with {}", Kind::Word(words).what(), keys(section))
         }
     }
 }
@@ -397,5 +255,7 @@ fn expected(shape: &Shape) -> String {
 /// The keys of a section that are built.
 fn keys(section: &spec::Section) -> String {
     let built = section.keys.iter().filter(|key| key.status == Status::Built);
-    built.map(|key| format!("`{}`", key.name)).collect::<Vec<_>>().join(", ")
+    let names: Vec<String> = built.map(|key| format!("`{}`", key.name)).collect();
+    let noun = if names.len() == 1 { "the key" } else { "the keys" };
+    format!("{noun} {}", names.join(", "))
 }

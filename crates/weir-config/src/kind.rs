@@ -9,6 +9,7 @@ pub(crate) mod number;
 pub(crate) mod path;
 pub(crate) mod pattern;
 mod plain;
+mod schema;
 
 pub(crate) mod status;
 pub(crate) mod text;
@@ -25,7 +26,7 @@ use crate::{
     tree::Scalar,
 };
 
-pub(crate) use plain::boolean_or_null;
+pub(crate) use plain::{boolean_or_null, misread, taken_for};
 
 /// A kind of single value.
 #[derive(Debug, Clone, Copy)]

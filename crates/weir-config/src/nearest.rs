@@ -4,7 +4,11 @@
 ///
 /// Near is: equal but for case, hyphens and underscores; or at most a third of the letters wrong (optimal string
 /// alignment distance: a swap of neighbours counts as one).
-pub(crate) fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a, I>(written: &str, known: I) -> Option<&'a str>
+where
+    I: IntoIterator<Item = &'a str, IntoIter: Clone>,
+{
+    let known = known.into_iter();
     // A longer one is no slip of the finger, and the distance costs the product of the lengths.
     const LENGTH_MAX: usize = 64;
     let letters: Vec<char> = folded(written).take(LENGTH_MAX + 1).collect();
@@ -12,7 +16,7 @@ pub(crate) fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str
         return None;
     }
     let mut best: Option<(usize, &str)> = None;
-    for word in known {
+    for word in known.clone() {
         let other: Vec<char> = folded(word).take(LENGTH_MAX).collect();
         let allowed = (letters.len().max(other.len()) / 3).max(1);
         if letters.len().abs_diff(other.len()) > allowed {
@@ -25,7 +29,19 @@ pub(crate) fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str
             best = Some((distance, word));
         }
     }
-    best.map(|(_, word)| word)
+    best.map(|(_, word)| word).or_else(|| extended(written, known))
+}
+
+/// One word is the other with an ending: `warning` and `warn`, `interval_ms` and `interval`.
+fn extended<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    const COMMON_MIN: usize = 4;
+    let mut similar = known.filter(|word| {
+        let common = word.len().min(written.len());
+        common >= COMMON_MIN && (word.starts_with(written) || written.starts_with(word))
+    });
+    let word = similar.next()?;
+    // If there are several, none is the one that was meant.
+    if similar.next().is_none() { Some(word) } else { None }
 }
 
 fn folded(word: &str) -> impl Iterator<Item = char> + '_ {
@@ -71,6 +87,8 @@ mod tests {
         check("roundrobin", Some("round_robin"));
         check("fal", Some("fall"));
         check("htpt", Some("http"));
+        check("interval_ms", Some("interval"));
+        check("time", Some("timeout"));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::{
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a server may take for an answer.
 pub(crate) const ROUTE_TIMEOUT: Duration = Duration::from_secs(60);
+const ROUTE_TIMEOUT_TEXT: &str = "60s";
 
 /// Settles the whole file.
 pub(crate) fn settle(root: &mut Filled) {
@@ -50,7 +51,7 @@ fn settle_route(route: &mut Filled, name: Option<String>) {
     }
     let to_pool = section.get("pool").or(section.get("split")).is_some();
     if to_pool && section.get("timeout").is_none() {
-        let text = Scalar { text: number::duration_text(ROUTE_TIMEOUT), quoted: false };
+        let text = Scalar { text: ROUTE_TIMEOUT_TEXT.to_owned(), quoted: false };
         insert(section, usize::MAX, "timeout", span, text, Kind::Duration);
     }
 }
@@ -91,7 +92,8 @@ fn settle_health(health: &mut Filled) {
     if section.get("timeout").is_none() {
         let timeout = if interval.is_zero() { CHECK_TIMEOUT } else { CHECK_TIMEOUT.min(interval) };
         let text = plain(&number::duration_text(timeout));
-        insert(section, usize::MAX, "timeout", span, text, Kind::Duration);
+        let after = section.entries.iter().position(|entry| entry.name == "interval");
+        insert(section, after.map_or(usize::MAX, |at| at + 1), "timeout", span, text, Kind::Duration);
     }
 }
 

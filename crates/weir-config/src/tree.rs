@@ -48,6 +48,8 @@ pub(crate) enum Content {
     List(Vec<Node>),
     /// In the written order; the reader has already taken out duplicate keys.
     Map(Vec<(Key, Node)>),
+    /// Already reported; nothing more is to be said about it.
+    Refused,
 }
 
 /// A piece of text. Whether it was quoted decides if `1`, `true` or `null` are text.
@@ -93,6 +95,7 @@ impl Node {
             Content::Scalar(_) => "a single value",
             Content::List(_) => "a list",
             Content::Map(_) => "a section",
+            Content::Refused => "nothing",
         }
     }
 }

@@ -17,8 +17,8 @@ use crate::{
 /// How often the process looks whether all its workers live.
 const WORKERS_LOOK: Duration = Duration::from_secs(1);
 
-/// Descriptors that are not for client connections and their servers: listeners, checks, metrics, logs.
-const DESCRIPTORS_RESERVED: u64 = 1024 + 256;
+/// Descriptors that are not for client connections and their servers: listeners, metrics, logs, some checks.
+const DESCRIPTORS_RESERVED: u64 = 256;
 
 /// What the process was told.
 enum Told {
@@ -123,7 +123,8 @@ impl Signals {
 }
 
 /// Raises the soft limit of descriptors to the hard one. Gives how many client connections that is room for, at most
-/// `wanted`: each may need a second descriptor for its server.
+/// `wanted`. A third is kept for connections to servers: idle clients need none, and busy ones share them. Should they run
+/// out all the same, requests are answered 503 and the limit `file_descriptors` counts.
 pub(crate) fn raise_descriptor_limit(wanted: u32) -> u32 {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
@@ -132,7 +133,7 @@ pub(crate) fn raise_descriptor_limit(wanted: u32) -> u32 {
         Err(_) => limit.current,
     };
     let Some(descriptors) = current else { return wanted };
-    let room = descriptors.saturating_sub(DESCRIPTORS_RESERVED).max(64) / 2;
+    let room = descriptors.saturating_sub(DESCRIPTORS_RESERVED).max(64) / 3 * 2;
     let room = u32::try_from(room).unwrap_or(u32::MAX);
     if room < wanted {
         log::warn(

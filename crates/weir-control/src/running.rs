@@ -102,7 +102,7 @@ pub fn start(source: Source) -> Result<Running, Error> {
         connections_max: AtomicU32::new(connections_max),
         connections_per_worker_max: AtomicU32::new(per_worker),
         on_connect_failure: Box::new(move |server| {
-            passive.try_send(ConnectFailure { server: Arc::clone(server) })
+            passive.try_send(ConnectFailure { server: Arc::clone(server) });
         }),
     });
     let workers = Workers::start(&built.site, &registry.workers, &shared)

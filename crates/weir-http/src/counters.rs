@@ -47,7 +47,7 @@ pub struct Histogram {
 impl Histogram {
     /// Counts one duration.
     pub fn observe(&self, duration: Duration) {
-        let us = duration.as_micros() as u64;
+        let us = duration.as_secs() * 1_000_000 + u64::from(duration.subsec_micros());
         let bucket =
             LATENCY_BOUNDS_US.iter().position(|bound| us <= *bound).unwrap_or(LATENCY_BOUNDS_US.len());
         self.buckets[bucket].add(1);

@@ -209,7 +209,7 @@ fn find_route<'a>(
         b"CONNECT" => return Err(End::answer(405, "CONNECT is not allowed: this is not a forward proxy")),
         _ => {}
     }
-    match listener.table.find(&view, &mut connection.worker.path_room.borrow_mut()) {
+    match world.table(connection.listener).find(&view, &mut connection.worker.path_room.borrow_mut()) {
         Some(index) => {
             record.route = Some(index);
             Ok(&listener.routes[index])

@@ -13,6 +13,8 @@ use crate::head::{Field, FieldKind, RequestHead, ResponseHead, Span};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Forwarding<'a> {
     pub(crate) route: &'a Route,
+    /// What the head points into.
+    pub(crate) text: &'a [u8],
     pub(crate) client: IpAddr,
     /// The client is a proxy that is believed.
     pub(crate) trusted: bool,
@@ -21,9 +23,9 @@ pub(crate) struct Forwarding<'a> {
     pub(crate) host_default: std::net::SocketAddr,
 }
 
-/// Writes the head of `request`, which lies in `text`, as the server shall see it.
-pub(crate) fn request(out: &mut Vec<u8>, request: &RequestHead, text: &[u8], forwarding: &Forwarding<'_>) {
-    let Forwarding { route, trusted, .. } = *forwarding;
+/// Writes the head of `request` as the server shall see it.
+pub(crate) fn request(out: &mut Vec<u8>, request: &RequestHead, forwarding: &Forwarding<'_>) {
+    let Forwarding { route, text, trusted, .. } = *forwarding;
     out.extend_from_slice(request.method.of(text));
     out.push(b' ');
     match (request.target.of(text), request.method.of(text)) {
@@ -32,18 +34,28 @@ pub(crate) fn request(out: &mut Vec<u8>, request: &RequestHead, text: &[u8], for
         (text, _) => target(out, text, route.rewrite.strip_prefix.as_deref()),
     }
     out.extend_from_slice(b" HTTP/1.1\r\n");
-    host(out, request, text, forwarding);
+    let own_host = own_host(out, request, forwarding);
     let edits = &route.request_headers;
-    copy(out, &request.fields, text, |field, name| {
-        let kind = field.kind;
-        kind == FieldKind::Host
-            || kind.is_hop_by_hop()
-            || (!trusted && is_forwarding(kind))
-            || (kind == FieldKind::Expect && !request.expects_continue)
-            || (!kind.is_essential() && request.connection_names(text, name))
-            || is_edited_away(edits, name)
-    });
-    about_client(out, request, text, forwarding);
+    let by_name = request.connection.names || !edits.is_empty();
+    copy(
+        out,
+        &request.fields,
+        |field| {
+            let kind = field.kind;
+            if kind == FieldKind::Other && !by_name {
+                return false;
+            }
+            let name = field.name.of(text);
+            kind.is_hop_by_hop()
+                || (own_host && kind == FieldKind::Host)
+                || (!trusted && is_forwarding(kind))
+                || (kind == FieldKind::Expect && !request.expects_continue)
+                || (by_name && !kind.is_essential() && request.connection_names(text, name))
+                || (by_name && is_edited_away(edits, name))
+        },
+        text,
+    );
+    about_client(out, request, forwarding);
     match (request.upgrade, request.takes_trailers) {
         (Some(protocol), _) => {
             line(out, b"upgrade", protocol.of(text));
@@ -75,15 +87,25 @@ pub(crate) struct Answering<'a> {
 pub(crate) fn response(out: &mut Vec<u8>, response: &ResponseHead, text: &[u8], answering: &Answering<'_>) {
     out.extend_from_slice(b"HTTP/1.1 ");
     status_line(out, response.status, response.reason.of(text));
-    copy(out, &response.fields, text, |field, name| {
-        let kind = field.kind;
-        kind.is_hop_by_hop()
+    let by_name = response.connection.names || !answering.edits.is_empty();
+    copy(
+        out,
+        &response.fields,
+        |field| {
+            let kind = field.kind;
+            if kind == FieldKind::Other && !by_name {
+                return false;
+            }
+            let name = field.name.of(text);
+            kind.is_hop_by_hop()
             || (answering.decode && kind == FieldKind::TransferEncoding)
             // RFC 9110 section 8.6: not with 1xx and 204.
             || (kind == FieldKind::ContentLength && (response.status < 200 || response.status == 204))
-            || (!kind.is_essential() && response.connection_names(text, name))
-            || is_edited_away(answering.edits, name)
-    });
+            || (by_name && !kind.is_essential() && response.connection_names(text, name))
+            || (by_name && is_edited_away(answering.edits, name))
+        },
+        text,
+    );
     if answering.encode {
         out.extend_from_slice(b"transfer-encoding: chunked\r\n");
     }
@@ -117,24 +139,28 @@ fn target(out: &mut Vec<u8>, target: &[u8], strip_prefix: Option<&str>) {
     out.extend_from_slice(target);
 }
 
-fn host(out: &mut Vec<u8>, request: &RequestHead, text: &[u8], forwarding: &Forwarding<'_>) {
+/// Writes another `Host` than the request's, if there is to be one.
+fn own_host(out: &mut Vec<u8>, request: &RequestHead, forwarding: &Forwarding<'_>) -> bool {
     match (&forwarding.route.rewrite.host, request.host) {
         (Some(host), _) => line(out, b"host", host.as_bytes()),
-        (None, Some(host)) => line(out, b"host", host.of(text)),
+        // RFC 9112 section 3.2: of an absolute-form target without Host, the authority is the host.
+        (None, Some(host)) if !request.has_host_field => line(out, b"host", host.of(forwarding.text)),
+        (None, Some(_)) => return false,
         (None, None) => {
             out.extend_from_slice(b"host: ");
             display(out, forwarding.host_default);
             out.extend_from_slice(b"\r\n");
         }
     }
+    true
 }
 
 /// Copies the lines of all fields that `skip` does not name, neighbours in one go.
-fn copy(out: &mut Vec<u8>, fields: &[Field], text: &[u8], mut skip: impl FnMut(&Field, &[u8]) -> bool) {
+fn copy(out: &mut Vec<u8>, fields: &[Field], skip: impl Fn(&Field) -> bool, text: &[u8]) {
     let mut run: Option<(usize, usize)> = None;
     for field in fields {
         let (start, end) = (field.name.start(), usize::from(field.line_end));
-        run = match (run, skip(field, field.name.of(text))) {
+        run = match (run, skip(field)) {
             (None, true) => None,
             (Some((from, to)), true) => {
                 out.extend_from_slice(&text[from..to]);
@@ -158,45 +184,35 @@ fn is_forwarding(kind: FieldKind) -> bool {
 ///
 /// A trusted proxy's own `-Proto` and `-Host` stand, since it saw the client's URL. The lists get a field line of
 /// their own, which extends them (RFC 9110 section 5.3).
-fn about_client(out: &mut Vec<u8>, request: &RequestHead, text: &[u8], forwarding: &Forwarding<'_>) {
-    let Forwarding { client, trusted, fields, .. } = *forwarding;
+fn about_client(out: &mut Vec<u8>, request: &RequestHead, forwarding: &Forwarding<'_>) {
+    let Forwarding { client, text, trusted, fields, .. } = *forwarding;
     let said = |kind| trusted && request.fields.iter().any(|field| field.kind == kind);
-    let host = request.host.map(|host| host.of(text));
+    let host = request.host.map_or(&b""[..], |host| host.of(text));
+    let address = IpText::new(client);
     if matches!(fields, ForwardedFields::All | ForwardedFields::XForwarded) {
         out.extend_from_slice(b"x-forwarded-for: ");
-        ip(out, client);
-        if said(FieldKind::XForwardedProto) {
-            out.extend_from_slice(b"\r\n");
-        } else {
-            out.extend_from_slice(b"\r\nx-forwarded-proto: http\r\n");
+        out.extend_from_slice(address.bytes());
+        if !said(FieldKind::XForwardedProto) {
+            out.extend_from_slice(b"\r\nx-forwarded-proto: http");
         }
-        if let Some(host) = host
-            && !said(FieldKind::XForwardedHost)
-        {
-            line(out, b"x-forwarded-host", host);
+        if !host.is_empty() && !said(FieldKind::XForwardedHost) {
+            out.extend_from_slice(b"\r\nx-forwarded-host: ");
+            out.extend_from_slice(host);
         }
+        out.extend_from_slice(b"\r\n");
     }
     if matches!(fields, ForwardedFields::All | ForwardedFields::Forwarded) {
+        // RFC 7239 section 4 wants quotes where a value is more than a token, such as an IPv6 address or a host with
+        // its port, and allows them everywhere.
+        let (open, close): (&[u8], &[u8]) = if client.is_ipv6() { (b"\"[", b"]\"") } else { (b"", b"") };
         out.extend_from_slice(b"forwarded: for=");
-        if client.is_ipv6() {
-            out.extend_from_slice(b"\"[");
-            ip(out, client);
-            out.extend_from_slice(b"]\"");
-        } else {
-            ip(out, client);
-        }
-        if let Some(host) = host {
-            // A port or brackets make it more than a token (RFC 7239 section 4).
-            let quote: &[u8] =
-                if host.iter().any(|byte| matches!(byte, b':' | b'[' | b'(' | b')' | b'=' | b';')) {
-                    b"\""
-                } else {
-                    b""
-                };
-            out.extend_from_slice(b";host=");
-            out.extend_from_slice(quote);
+        out.extend_from_slice(open);
+        out.extend_from_slice(address.bytes());
+        out.extend_from_slice(close);
+        if !host.is_empty() {
+            out.extend_from_slice(b";host=\"");
             out.extend_from_slice(host);
-            out.extend_from_slice(quote);
+            out.push(b'"');
         }
         out.extend_from_slice(b";proto=http\r\n");
     }
@@ -220,18 +236,58 @@ pub(crate) fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Written by hand for IPv4: `Display` costs more than the rest of the field.
+/// An address as text.
 pub(crate) fn ip(out: &mut Vec<u8>, address: IpAddr) {
-    match address {
-        IpAddr::V4(address) => {
-            for (index, octet) in address.octets().into_iter().enumerate() {
-                if index > 0 {
-                    out.push(b'.');
+    out.extend_from_slice(IpText::new(address).bytes());
+}
+
+/// An address as text that needs no memory. Written by hand for IPv4, since `Display` costs more than all the rest of
+/// a forwarded head.
+struct IpText {
+    bytes: [u8; 45],
+    len: usize,
+}
+
+impl IpText {
+    fn new(address: IpAddr) -> Self {
+        let mut text = Self { bytes: [0; 45], len: 0 };
+        match address {
+            IpAddr::V4(address) => {
+                for octet in address.octets() {
+                    text.octet(octet);
                 }
-                decimal(out, u64::from(octet));
+                text.len -= 1;
+            }
+            IpAddr::V6(address) => {
+                use std::io::Write;
+                let mut room = &mut text.bytes[..];
+                write!(room, "{address}").expect("no IPv6 address is longer");
+                let left = room.len();
+                text.len = text.bytes.len() - left;
             }
         }
-        IpAddr::V6(address) => display(out, address),
+        text
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    /// The number and a dot.
+    fn octet(&mut self, octet: u8) {
+        if octet >= 100 {
+            self.push(b'0' + octet / 100);
+        }
+        if octet >= 10 {
+            self.push(b'0' + octet / 10 % 10);
+        }
+        self.push(b'0' + octet % 10);
+        self.push(b'.');
+    }
+
+    fn push(&mut self, byte: u8) {
+        self.bytes[self.len] = byte;
+        self.len += 1;
     }
 }
 
@@ -252,4 +308,40 @@ pub(crate) fn decimal(out: &mut Vec<u8>, mut number: u64) {
 pub(crate) fn display(out: &mut Vec<u8>, value: impl std::fmt::Display) {
     use std::io::Write;
     write!(out, "{value}").expect("writing to memory does not fail");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_written_as_the_library_writes_them() {
+        for text in [
+            "0.0.0.0",
+            "1.20.255.100",
+            "192.0.2.9",
+            "::",
+            "2001:db8::1",
+            "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+        ] {
+            let mut out = Vec::new();
+            ip(&mut out, text.parse().unwrap());
+            assert_eq!(out, text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn prefixes_are_stripped_at_a_slash_only() {
+        let check = |path: &str, prefix: &str, expected: &str| {
+            let mut out = Vec::new();
+            target(&mut out, path.as_bytes(), Some(prefix));
+            assert_eq!(out, expected.as_bytes(), "{path} without {prefix}");
+        };
+        check("/api/x?y", "/api", "/x?y");
+        check("/api", "/api", "/");
+        check("/api?y", "/api/", "/?y");
+        check("/apix", "/api", "/apix");
+        check("*", "/api", "*");
+        check("", "/", "/");
+    }
 }

@@ -38,6 +38,10 @@ pub(crate) const HALF_CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 /// How long a client that is gone may take to let us know, once asked.
 const HALF_CLOSE_ECHO: Duration = Duration::from_millis(200);
 
+/// The first bytes of a body, up to this many, are copied behind the head: that costs less than a second piece in the
+/// system call.
+const COPIED_BYTES_MAX: usize = 4096;
+
 /// What came of an attempt.
 pub(crate) enum Outcome {
     /// The answer has been passed on whole.
@@ -161,12 +165,13 @@ impl<'a> Relay<'a> {
             let client = self.connection.client;
             let forwarding = Forwarding {
                 route: &self.route.route,
+                text,
                 client,
                 trusted: settings.trusted_proxies.iter().any(|network| network.contains(&client)),
                 fields: settings.forwarded,
                 host_default: self.upstream.link().address(),
             };
-            forward::request(&mut head, request, text, &forwarding);
+            forward::request(&mut head, request, &forwarding);
         }
         if request.body != BodyLength::None {
             // From here on the buffer holds the body. Such a request is not sent twice, so its head has had its use.
@@ -177,10 +182,11 @@ impl<'a> Relay<'a> {
         }
         self.connection.deadline.set(settings.body_timeout);
         let buffer = &mut self.connection.buffer;
-        let written = write_head(&mut self.upstream.stream, &head, &mut self.upload, buffer.as_mut(), || {
-            self.connection.deadline.expired()
-        })
-        .await;
+        let written =
+            write_head(&mut self.upstream.stream, &mut head, &mut self.upload, buffer.as_mut(), || {
+                self.connection.deadline.expired()
+            })
+            .await;
         self.connection.worker.head_room.set(head);
         if self.connection.buffer.as_ref().is_some_and(Buffer::is_empty) {
             self.connection.buffer = None;
@@ -395,7 +401,7 @@ impl<'a> Relay<'a> {
             };
             forward::response(&mut head, &self.desk.response, reply.filled(), &answering);
             let mut nothing = Pump::new(Body::Sized(0), Coding::AsIs);
-            let written = write_head(&mut self.connection.stream, &head, &mut nothing, None, || {
+            let written = write_head(&mut self.connection.stream, &mut head, &mut nothing, None, || {
                 self.connection.deadline.expired()
             })
             .await;
@@ -452,7 +458,7 @@ impl<'a> Relay<'a> {
         // Before the head goes out: a body that is wrong from its first byte can still become a 502.
         download.prepare(reply).map_err(|refusal| bad_gateway(refusal.words()))?;
         self.connection.deadline.set(self.listener.settings.body_timeout);
-        let written = write_head(&mut self.connection.stream, &head, download, Some(reply), || {
+        let written = write_head(&mut self.connection.stream, &mut head, download, Some(reply), || {
             self.connection.deadline.expired()
         })
         .await;
@@ -523,7 +529,7 @@ impl<'a> Relay<'a> {
         forward::response(&mut head, &self.desk.response, reply.filled(), &answering);
         reply.consume(self.desk.response.len);
         let mut nothing = Pump::new(Body::Sized(0), Coding::AsIs);
-        let written = write_head(&mut self.connection.stream, &head, &mut nothing, None, || {
+        let written = write_head(&mut self.connection.stream, &mut head, &mut nothing, None, || {
             self.connection.deadline.expired()
         })
         .await;
@@ -577,27 +583,28 @@ impl Plan {
 /// Writes `head`, and what `pump` has ready in `buffer` behind it, in as few calls as the sink allows.
 async fn write_head(
     to: &mut Stream,
-    head: &[u8],
+    head: &mut Vec<u8>,
     pump: &mut Pump,
     mut buffer: Option<&mut Buffer>,
     is_overdue: impl Fn() -> bool,
 ) -> io::Result<()> {
+    if let Some(buffer) = buffer.as_deref_mut() {
+        let (before, data) = pump.writable(buffer.filled());
+        if !before.is_empty() || data.len() <= COPIED_BYTES_MAX {
+            head.extend_from_slice(before);
+            head.extend_from_slice(data);
+            let n = before.len() + data.len();
+            pump.wrote(n, Some(buffer));
+        }
+    }
     let mut at = 0;
-    let mut room = Vec::new();
     poll_fn(|context| {
         while at < head.len() {
             let filled = buffer.as_deref().map_or(&[][..], Buffer::filled);
-            let (before, data) = pump.writable(filled);
-            let written = match (before.is_empty(), data.is_empty()) {
-                (true, true) => to.poll_write(context, &head[at..]),
-                (true, false) => to.poll_write_both(context, &head[at..], data),
-                (false, _) => {
-                    // The size of a first chunk: rare enough to be copied.
-                    room.clear();
-                    room.extend_from_slice(&head[at..]);
-                    room.extend_from_slice(before);
-                    to.poll_write_both(context, &room, data)
-                }
+            let (_, data) = pump.writable(filled);
+            let written = match data.is_empty() {
+                true => to.poll_write(context, &head[at..]),
+                false => to.poll_write_both(context, &head[at..], data),
             };
             match written {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),

@@ -4,7 +4,8 @@ use std::{cell::RefCell, collections::HashMap, net::SocketAddr, rc::Rc, sync::Ar
 
 use weir_balance::{Picker, Pool, Server};
 use weir_config::KeepAlive;
-use weir_net::Stream;
+use weir_net::{Stream, deadline::milliseconds};
+use weir_route::Table;
 
 use crate::{
     counters::{Limit, ServerCounters, WorkerCounters},
@@ -15,6 +16,9 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) site: Arc<Site>,
+    /// In the order of the site's listeners. Clones, since threads that search with one regular expression wait for
+    /// each other over its memory.
+    pub(crate) tables: Vec<Table>,
     pub(crate) pools: Vec<PoolLink>,
 }
 
@@ -117,8 +121,8 @@ impl Upstream {
 
 impl Idle {
     fn is_good(&self, settings: &KeepAlive, now_ms: u64) -> bool {
-        now_ms < self.since_ms + settings.timeout.as_millis() as u64
-            && now_ms < self.born_ms + settings.age.as_millis() as u64
+        now_ms < self.since_ms + milliseconds(settings.timeout)
+            && now_ms < self.born_ms + milliseconds(settings.age)
             && self.stream.is_quiet()
     }
 }
@@ -167,11 +171,18 @@ impl World {
                     .collect(),
             })
             .collect();
-        Self { site, pools }
+        let tables = site.listeners.iter().map(|listener| listener.table.clone()).collect();
+        Self { site, tables, pools }
     }
 
     pub(crate) fn listener(&self, id: ListenerId) -> Option<&ListenerSite> {
         self.site.listeners.iter().find(|listener| listener.id == id)
+    }
+
+    /// The table of a listener that [`World::listener`] found.
+    pub(crate) fn table(&self, id: ListenerId) -> &Table {
+        let index = self.site.listeners.iter().position(|listener| listener.id == id);
+        &self.tables[index.expect("the listener is in this very snapshot")]
     }
 
     pub(crate) fn has_listener(&self, id: ListenerId) -> bool {

@@ -17,6 +17,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Table {
     routes: Box<[Compiled]>,
+    reads_host: bool,
     reads_path: bool,
     reads_query: bool,
 }
@@ -36,15 +37,16 @@ impl Table {
     /// Compiles `routes`; the indices that [`Table::find`] returns are theirs.
     pub fn new(routes: &[Route]) -> Self {
         let routes: Box<[_]> = routes.iter().map(|route| Compiled::new(&route.matches)).collect();
+        let reads_host = routes.iter().any(|route| !route.hosts.is_empty());
         let reads_path = routes.iter().any(|route| !route.path.is_any());
         let reads_query = routes.iter().any(|route| route.reads_query());
-        Self { routes, reads_path, reads_query }
+        Self { routes, reads_host, reads_path, reads_query }
     }
 
     /// The first route that takes the request. `scratch` is only used for a path or a query that is not in the
     /// form in which it is compared; it may keep its memory from request to request.
     pub fn find<R: Request + ?Sized>(&self, request: &R, scratch: &mut Vec<u8>) -> Option<usize> {
-        let host = Host::new(request.host());
+        let host = Host::new(if self.reads_host { request.host() } else { b"" });
 
         scratch.clear();
         let sent_path = request.path();

@@ -321,11 +321,7 @@ fn write_calls(page: &mut String, case: &Case, results: &Results) -> std::fmt::R
         page,
         "Counted by strace on all threads of the proxy. Traced, a proxy is slow and always has work waiting, so waits\n\
          (`epoll_wait` and the like) come out lower than in the wild, for all alike.\n\
-<<<<<<< HEAD
-         Opening the 64 connections is counted too.\n"
-=======
          What opening the connections takes is not counted.\n"
->>>>>>> tools
     )?;
     writeln!(page, "| proxy | calls per request | which |\n|---|---|---|")?;
     for (owner, outcome) in results.of(case.name) {

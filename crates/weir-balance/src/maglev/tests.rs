@@ -109,6 +109,14 @@ fn one_server_has_all() {
 }
 
 #[test]
+fn the_order_of_the_servers_does_not_matter() {
+    let mut candidates = candidates(&[1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 3]);
+    let forwards = Maglev::new(&candidates);
+    candidates.reverse();
+    assert!(Maglev::new(&candidates).places == forwards.places);
+}
+
+#[test]
 fn sizes_are_prime() {
     for size in [SMALL, LARGE] {
         assert!((2..).take_while(|divisor| divisor * divisor <= size).all(|divisor| size % divisor != 0));

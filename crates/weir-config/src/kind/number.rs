@@ -37,7 +37,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, Fault> {
                 "h" | "hr" | "hour" | "hours" => meant(text, "is not a duration", &format!("{digits}h")),
                 "d" | "day" | "days" => not().help("the largest unit is the hour: write `24h` for a day"),
                 "us" | "µs" | "ns" => not().help("the smallest unit is `ms`"),
-                _ if unit.starts_with('.') => not().help("write whole numbers: `1500ms`, not `1.5s`"),
+                _ if unit.starts_with('.') => fraction(text).unwrap_or_else(not),
                 _ => not(),
             });
         }
@@ -54,6 +54,22 @@ pub(crate) fn duration(text: &str) -> Result<Duration, Fault> {
         return Err(Fault::new(format!("`{}` is longer than a year", shown(text))));
     }
     Ok(duration)
+}
+
+/// `1.5m` is `90s`.
+fn fraction(text: &str) -> Option<Fault> {
+    let end = text.bytes().position(|b| b.is_ascii_alphabetic())?;
+    let (number, unit) = text.split_at(end);
+    let millis: f64 = match unit {
+        "ms" => 1.0,
+        "s" => 1000.0,
+        "m" => 60_000.0,
+        "h" => 3_600_000.0,
+        _ => return None,
+    };
+    let duration =
+        Duration::try_from_secs_f64((number.parse::<f64>().ok()? * millis).round() / 1000.0).ok()?;
+    Some(meant(text, "is not a whole number", &duration_text(duration)))
 }
 
 /// `512B`, `16KiB`, `10MiB`, `1GiB`, `1TiB`, within limits in bytes.

@@ -26,6 +26,9 @@ pub(crate) fn pattern(text: &str) -> Result<PathPattern, Fault> {
 
 /// The front of a path, to be taken off at a `/` boundary.
 pub(crate) fn prefix(text: &str) -> Result<(), Fault> {
+    if !text.starts_with('/') {
+        return check(text.trim_end_matches('/'));
+    }
     check(text)?;
     if text.contains('?') {
         return Err(Fault::new(format!("`{}` holds a query", shown(text))));

@@ -16,15 +16,26 @@ pub(super) fn boolean(text: &str) -> Result<bool, Fault> {
 
 /// Refuses a plain value that is meant as text but read as something else by other tools.
 pub(super) fn check(text: &str) -> Result<(), Fault> {
-    let what = if boolean_or_null(text) {
-        "a boolean or nothing"
-    } else if numeric(text) {
-        "a number or a date"
-    } else {
-        return Ok(());
-    };
-    Err(Fault::new(format!("plain `{}` is {what} to readers of YAML", shown(text)))
-        .help(format!("write \"{}\", in quotes", shown(text))))
+    match taken_for(text) {
+        Some(what) => Err(misread(text, what)),
+        None => Ok(()),
+    }
+}
+
+/// The fault of a plain value that some reader takes for `what`.
+pub(crate) fn misread(text: &str, what: &str) -> Fault {
+    Fault::new(format!("plain `{}` is {what} to some readers of YAML", shown(text)))
+        .help(format!("write \"{}\", in quotes", shown(text)))
+}
+
+/// What some reader of YAML takes this plain value for, unless it is text to all of them.
+pub(crate) fn taken_for(text: &str) -> Option<&'static str> {
+    match text {
+        _ if boolean_or_null(text) => Some("a boolean"),
+        _ if date(text) => Some("a date"),
+        _ if numeric(text) => Some("a number"),
+        _ => None,
+    }
 }
 
 /// What YAML 1.1 takes for a boolean, and both versions for nothing.
@@ -38,20 +49,30 @@ pub(super) fn denies(text: &str) -> bool {
     matches!(text.to_ascii_lowercase().as_str(), "n" | "no" | "false" | "off")
 }
 
+/// `2026-11-20`, alone or before a time.
+fn date(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let shape =
+        |(at, byte): (usize, &u8)| if matches!(at, 4 | 7) { *byte == b'-' } else { byte.is_ascii_digit() };
+    bytes.len() >= 10
+        && bytes.iter().take(10).enumerate().all(shape)
+        && matches!(bytes.get(10), None | Some(b'T' | b't' | b' '))
+}
+
+/// Integers and floats of both versions, with `_`, in other bases, and in base 60 (`1:30`).
 fn numeric(text: &str) -> bool {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let begins = unsigned.strip_prefix('.').unwrap_or(unsigned).starts_with(|c: char| c.is_ascii_digit());
     if !begins {
         return matches!(unsigned.to_ascii_lowercase().as_str(), ".inf" | ".nan");
     }
-    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit() || b == b'_');
     let based = ["0x", "0o", "0b"].iter().any(|prefix| {
         unsigned
             .strip_prefix(prefix)
             .is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_hexdigit() || b == b'_'))
     });
-    let sexagesimal = unsigned.contains(':') && unsigned.split(':').all(digits);
-    let parts: Vec<&str> = unsigned.splitn(4, '-').collect();
-    let date = parts.len() == 3 && parts[0].len() == 4 && parts.iter().all(|part| digits(part));
-    based || sexagesimal || date || unsigned.replace('_', "").parse::<f64>().is_ok()
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+    let sixty = whole.contains(':') && whole.split(':').all(digits) && digits(fraction);
+    based || sixty || unsigned.replace('_', "").parse::<f64>().is_ok()
 }

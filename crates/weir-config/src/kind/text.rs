@@ -53,7 +53,11 @@ pub(crate) fn hash_key(text: &str) -> Result<HashKey, Fault> {
     let (kind, name) = text.split_once(':').map_or((text, None), |(kind, name)| (kind, Some(name)));
     let Some(name) = name.filter(|_| KINDS.contains(&kind)) else {
         let fault = match nearest(kind, KINDS.into_iter().chain(["path"])) {
-            Some(near) if near != kind => format!("unknown value `{}`, did you mean `{near}`?", shown(text)),
+            Some(near) if near != kind => {
+                let meant =
+                    name.filter(|_| near != "path").map_or(near.to_owned(), |name| format!("{near}:{name}"));
+                format!("unknown value `{}`, did you mean `{}`?", shown(text), shown(&meant))
+            }
             Some(near) if name.is_none() => format!("`{}` names no {near}", shown(text)),
             _ => format!("unknown value `{}`", shown(text)),
         };

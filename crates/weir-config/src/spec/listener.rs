@@ -78,7 +78,7 @@ static HTTP: Section = Section {
             "The longest path with query.",
         )
         .default("8KiB"),
-        key("max_body_bytes", Shape::One(Kind::Size { min: 0, max: 1 << 60 }), "The largest body of a request.")
+        key("max_body_bytes", Shape::One(Kind::Size { min: 0, max: 1 << 50 }), "The largest body of a request.")
             .default("1GiB"),
         key(
             "trusted_proxies",

@@ -32,7 +32,7 @@ static POOLS: Map =
 
 static RUNTIME: Section = Section {
     path: "runtime",
-    doc: "How the process runs. Changes here take effect at the next start.",
+    doc: "How the process runs.",
     keys: &[
         key(
             "workers",

@@ -2,7 +2,7 @@
 
 use super::{
     HeadLimits, Refusal,
-    fields::{Lines, field},
+    fields::{Line, line},
     tokens,
 };
 
@@ -151,24 +151,26 @@ impl Chunked {
 
     /// The length of the whole trailer section at the front of `input`, or 0 while it is not whole.
     fn trailers(&mut self, input: &[u8]) -> Result<usize, Refusal> {
-        let mut lines = Lines::default();
-        let mut count = 0;
-        while let Some(line) = lines.next(input).map_err(|_| Refusal::Trailer)? {
-            if line.is_empty() {
-                self.state = State::Done;
-                return Ok(lines.position());
-            }
-            count += 1;
-            let field = field(input, line, lines.position()).map_err(|_| Refusal::Trailer)?;
-            // RFC 9110 section 6.5.1: what frames or routes a message has no place behind it.
-            if count > self.limits.fields_max || field.kind.is_essential() || field.kind.is_hop_by_hop() {
-                return Err(Refusal::Trailer);
-            }
-            if lines.position() > self.limits.bytes_max {
-                return Err(Refusal::Trailer);
+        let (mut next, mut count) = (0, 0);
+        loop {
+            match line(input, next).map_err(|_| Refusal::Trailer)? {
+                Line::Partial if input.len() >= self.limits.bytes_max => return Err(Refusal::Trailer),
+                Line::Partial => return Ok(0),
+                Line::Empty { end } => {
+                    self.state = State::Done;
+                    return Ok(end);
+                }
+                Line::Field(field) => {
+                    next = field.line_end.into();
+                    count += 1;
+                    // RFC 9110 section 6.5.1: what frames or routes a message has no place behind it.
+                    let is_misplaced = field.kind.is_essential() || field.kind.is_hop_by_hop();
+                    if is_misplaced || count > self.limits.fields_max || next > self.limits.bytes_max {
+                        return Err(Refusal::Trailer);
+                    }
+                }
             }
         }
-        if input.len() >= self.limits.bytes_max { Err(Refusal::Trailer) } else { Ok(0) }
     }
 }
 

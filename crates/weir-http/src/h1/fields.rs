@@ -1,40 +1,84 @@
 //! Lines and field lines, shared by requests, responses and trailers.
-
-use memchr::memchr;
+//!
+//! Each byte is looked at once: the run that finds where a value ends also proves that no control character is in it.
 
 use super::{HeadLimits, Progress, Refusal, tokens};
 use crate::head::{BodyLength, ConnectionOptions, Field, FieldKind, Span, list};
 
-/// Finds lines in a text that grows, never looking at a byte of a finished line again.
-#[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Lines {
-    /// Where the next line begins.
-    next: usize,
+/// What stands at a place where a line begins.
+#[derive(Debug)]
+pub(super) enum Line {
+    /// More bytes are needed; those that are there could be the beginning of a line.
+    Partial,
+    /// The empty line that ends the fields, and where the text goes on.
+    Empty { end: usize },
+    /// A field, whose `line_end` says where the text goes on.
+    Field(Field),
 }
 
-impl Lines {
-    /// The next line's range without CR LF, or `None` when it is not whole yet.
-    pub(super) fn next(&mut self, text: &[u8]) -> Result<Option<std::ops::Range<usize>>, Refusal> {
-        let start = self.next;
-        match memchr(b'\n', &text[start..]) {
-            Some(at) if at > 0 && text[start + at - 1] == b'\r' => {
-                self.next = start + at + 1;
-                Ok(Some(start..start + at - 1))
-            }
-            Some(_) => Err(Refusal::BareLineFeed),
-            None => {
-                // What can never become right is refused now, not when the time is up.
-                let line = &text[start..];
-                let line = line.strip_suffix(b"\r").unwrap_or(line);
-                if tokens::is_field_value(line) { Ok(None) } else { Err(Refusal::ControlCharacter) }
-            }
+/// Where the line that begins at `start` has its CR, if that is followed by LF. Whatever can never become a right line
+/// is refused now, not when the time is up: each byte is judged as it is passed.
+pub(super) fn line_end(text: &[u8], start: usize) -> Result<Option<usize>, Refusal> {
+    let mut at = start;
+    loop {
+        at += tokens::plain_run(&text[at..]);
+        match (text.get(at), text.get(at + 1)) {
+            (None, _) | (Some(b'\r'), None) => return Ok(None),
+            (Some(b'\t'), _) => at += 1,
+            (Some(b'\r'), Some(b'\n')) => return Ok(Some(at)),
+            (Some(b'\n'), _) => return Err(Refusal::BareLineFeed),
+            (Some(_), _) => return Err(Refusal::ControlCharacter),
         }
     }
+}
 
-    /// Where the line after the last one begins.
-    pub(super) fn position(&self) -> usize {
-        self.next
+/// The field line at `start` (RFC 9112 section 5), in one pass over its bytes.
+pub(super) fn line(text: &[u8], start: usize) -> Result<Line, Refusal> {
+    let rest = &text[start..];
+    let name_len = tokens::token_run(rest);
+    match (rest.get(name_len), name_len) {
+        (None, _) => return Ok(Line::Partial),
+        (Some(b':'), 1..) => {}
+        (Some(b'\r'), 0) => {
+            return match rest.get(1) {
+                None => Ok(Line::Partial),
+                Some(b'\n') => Ok(Line::Empty { end: start + 2 }),
+                Some(_) => Err(Refusal::ControlCharacter),
+            };
+        }
+        (Some(b'\n'), _) => return Err(Refusal::BareLineFeed),
+        // RFC 9112 section 5.2: a server must refuse folding, or unfold it. No reader must guess here.
+        (Some(b' ' | b'\t'), 0) => return Err(Refusal::FieldFolded),
+        _ => return Err(Refusal::FieldName),
     }
+    let colon = start + name_len;
+    let end = match line_end(text, colon + 1) {
+        Ok(Some(end)) => end,
+        Ok(None) => return Ok(Line::Partial),
+        Err(Refusal::ControlCharacter) => return Err(Refusal::FieldValue),
+        Err(refusal) => return Err(refusal),
+    };
+    let (mut from, mut to) = (colon + 1, end);
+    while from < to && is_space(text[from]) {
+        from += 1;
+    }
+    while from < to && is_space(text[to - 1]) {
+        to -= 1;
+    }
+    // Text beyond what a place can reach is beyond every limit too.
+    if end + 2 > usize::from(u16::MAX) {
+        return Err(Refusal::HeadTooLarge);
+    }
+    Ok(Line::Field(Field {
+        kind: FieldKind::of(&text[start..colon]),
+        name: Span::new(start..colon),
+        value: Span::new(from..to),
+        line_end: (end + 2) as u16,
+    }))
+}
+
+fn is_space(byte: u8) -> bool {
+    byte == b' ' || byte == b'\t'
 }
 
 /// The fields of one head while it is parsed, and what they say about framing.
@@ -50,29 +94,42 @@ pub(super) struct FieldSums {
 }
 
 impl FieldSums {
-    /// Parses field lines into `fields` up to the empty line.
+    /// Parses field lines from `next` on into `fields`, and moves `next` behind the last whole line. Whole means that the
+    /// empty line has been passed too.
     pub(super) fn parse(
         &mut self,
         text: &[u8],
-        lines: &mut Lines,
+        next: &mut usize,
         fields: &mut Vec<Field>,
         limits: &HeadLimits,
     ) -> Result<Progress, Refusal> {
-        while let Some(line) = lines.next(text)? {
-            if lines.position() > limits.bytes_max {
-                return Err(Refusal::HeadTooLarge);
+        loop {
+            match line(text, *next)? {
+                Line::Partial if text.len() >= limits.bytes_max => return Err(Refusal::HeadTooLarge),
+                Line::Partial => return Ok(Progress::Partial),
+                Line::Empty { end } => {
+                    *next = end;
+                    return if end > limits.bytes_max {
+                        Err(Refusal::HeadTooLarge)
+                    } else {
+                        Ok(Progress::Whole)
+                    };
+                }
+                Line::Field(field) => {
+                    *next = field.line_end.into();
+                    if *next > limits.bytes_max {
+                        return Err(Refusal::HeadTooLarge);
+                    }
+                    if fields.len() == limits.fields_max {
+                        return Err(Refusal::TooManyFields);
+                    }
+                    if field.kind != FieldKind::Other {
+                        self.add(text, &field)?;
+                    }
+                    fields.push(field);
+                }
             }
-            if line.is_empty() {
-                return Ok(Progress::Whole);
-            }
-            if fields.len() == limits.fields_max {
-                return Err(Refusal::TooManyFields);
-            }
-            let field = field(text, line, lines.position())?;
-            self.add(text, &field)?;
-            fields.push(field);
         }
-        if text.len() >= limits.bytes_max { Err(Refusal::HeadTooLarge) } else { Ok(Progress::Partial) }
     }
 
     fn add(&mut self, text: &[u8], field: &Field) -> Result<(), Refusal> {
@@ -80,7 +137,9 @@ impl FieldSums {
         match field.kind {
             FieldKind::Host if self.host.is_some() => return Err(Refusal::HostRepeated),
             FieldKind::Host => self.host = Some(field.value),
-            FieldKind::ContentLength if self.content_length.is_some() => return Err(Refusal::ContentLengthRepeated),
+            FieldKind::ContentLength if self.content_length.is_some() => {
+                return Err(Refusal::ContentLengthRepeated);
+            }
             FieldKind::ContentLength => self.content_length = Some(decimal(value)?),
             // RFC 9112 section 6.1 lets codings be listed and applied; with one that every reader knows, once and
             // alone, no reader can take the body for another.
@@ -126,35 +185,6 @@ impl FieldSums {
             (false, None) => Ok(None),
         }
     }
-}
-
-/// One field line (RFC 9112 section 5); `line_end` lies behind its CR LF.
-pub(super) fn field(text: &[u8], line: std::ops::Range<usize>, line_end: usize) -> Result<Field, Refusal> {
-    let bytes = &text[line.clone()];
-    let colon = bytes.iter().position(|byte| !tokens::is_token_byte(*byte)).unwrap_or(bytes.len());
-    match bytes.get(colon) {
-        Some(b':') if colon > 0 => {}
-        // RFC 9112 section 5.2: a server must refuse folding, or unfold it. No reader must guess here.
-        Some(b' ' | b'\t') if colon == 0 => return Err(Refusal::FieldFolded),
-        _ => return Err(Refusal::FieldName),
-    }
-    let raw = &bytes[colon + 1..];
-    if !tokens::is_field_value(raw) {
-        return Err(Refusal::FieldValue);
-    }
-    let leading = raw.iter().take_while(|byte| is_space(**byte)).count();
-    let trailing = raw[leading..].iter().rev().take_while(|byte| is_space(**byte)).count();
-    let name = line.start..line.start + colon;
-    Ok(Field {
-        kind: FieldKind::of(&text[name.clone()]),
-        value: Span::new(name.end + 1 + leading..line.end - trailing),
-        name: Span::new(name),
-        line_end: line_end as u16,
-    })
-}
-
-fn is_space(byte: u8) -> bool {
-    byte == b' ' || byte == b'\t'
 }
 
 /// `Content-Length = 1*DIGIT` (RFC 9110 section 8.6), below 2^63.

@@ -2,18 +2,21 @@
 
 use super::{
     HeadLimits, Progress, Refusal,
-    fields::{FieldSums, Lines},
+    fields::{FieldSums, line_end},
     tokens,
 };
 use crate::head::{BodyLength, RequestHead, Span, Version};
 
+/// The longest method, in bytes. The longest registered one has 17 (UPDATEREDIRECTREF).
+pub const METHOD_BYTES_MAX: usize = 40;
+
 /// Parses one request head from a text that may grow between calls.
 #[derive(Debug, Default)]
 pub struct RequestParser {
-    lines: Lines,
+    /// Where the next line begins.
+    next: usize,
     sums: FieldSums,
     has_first_line: bool,
-    skipped_empty_line: bool,
     authority: Option<Span>,
 }
 
@@ -32,19 +35,14 @@ impl RequestParser {
                 Progress::Whole => self.has_first_line = true,
             }
         }
-        match self.sums.parse(text, &mut self.lines, &mut head.fields, limits)? {
+        match self.sums.parse(text, &mut self.next, &mut head.fields, limits)? {
             Progress::Partial => Ok(Progress::Partial),
             Progress::Whole => {
-                head.len = self.lines.position();
+                head.len = self.next;
                 self.finish(text, head)?;
                 Ok(Progress::Whole)
             }
         }
-    }
-
-    /// Nothing of a head has arrived, at most the empty line that may precede it.
-    pub fn is_untouched(&self, text: &[u8]) -> bool {
-        !self.has_first_line && self.lines.position() == text.len()
     }
 
     fn first_line(
@@ -54,35 +52,53 @@ impl RequestParser {
         limits: &HeadLimits,
     ) -> Result<Progress, Refusal> {
         head.fields.clear();
-        let line = match self.lines.next(text)? {
-            // RFC 9112 section 2.2: a server should ignore at least one empty line before the request line.
-            Some(line) if line.is_empty() && !self.skipped_empty_line => {
-                self.skipped_empty_line = true;
-                return self.first_line(text, head, limits);
-            }
-            Some(line) => line,
-            None => return early(&text[self.lines.position()..], limits),
-        };
-        let bytes = &text[line.clone()];
-        let mut parts = bytes.split(|byte| *byte == b' ');
-        let (Some(method), Some(target), Some(version), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(Refusal::FirstLine);
-        };
-        if !tokens::is_token(method) {
+        // RFC 9112 section 2.2: a server should ignore at least one empty line before the request line.
+        if self.next == 0 && text.starts_with(b"\r\n") {
+            self.next = 2;
+        }
+        let start = self.next;
+        let line = &text[start..];
+        let method = tokens::token_run(line);
+        if method > METHOD_BYTES_MAX {
             return Err(Refusal::Method);
         }
-        if target.len() > limits.uri_bytes_max {
+        match line.get(method) {
+            Some(b' ') if method > 0 => {}
+            Some(b'\n') => return Err(Refusal::BareLineFeed),
+            Some(b'\r') if method == 0 && start == 0 && line.len() == 1 => return Ok(Progress::Partial),
+            Some(_) => return Err(first_fault(line)),
+            None => return Ok(Progress::Partial),
+        }
+        let target = start + method + 1;
+        let Some(end) = line_end(text, target)? else {
+            if line.len() > limits.uri_bytes_max + FIRST_LINE_REST_MAX {
+                return Err(Refusal::UriTooLong);
+            }
+            return if text.len() >= limits.bytes_max {
+                Err(Refusal::HeadTooLarge)
+            } else {
+                Ok(Progress::Partial)
+            };
+        };
+        if end + 2 > limits.bytes_max {
+            return Err(Refusal::HeadTooLarge);
+        }
+        let Some(space) = memchr::memchr(b' ', &text[target..end]).map(|at| target + at) else {
+            return Err(Refusal::FirstLine);
+        };
+        if space - target > limits.uri_bytes_max {
             return Err(Refusal::UriTooLong);
         }
-        if !tokens::is_target(target) {
-            return Err(Refusal::Target);
+        head.version = match &text[space + 1..end] {
+            version if version.contains(&b' ') => return Err(Refusal::FirstLine),
+            version => version_of(version)?,
+        };
+        if !tokens::is_target(&text[target..space]) {
+            return Err(if space == target { Refusal::FirstLine } else { Refusal::Target });
         }
-        head.version = version_of(version)?;
-        let target_start = line.start + method.len() + 1;
-        head.method = Span::new(line.start..line.start + method.len());
-        self.target(text, head, target_start..target_start + target.len())?;
+        head.method = Span::new(start..target - 1);
+        self.next = end + 2;
+        self.target(text, head, target..space)?;
         Ok(Progress::Whole)
     }
 
@@ -129,6 +145,7 @@ impl RequestParser {
     fn finish(&mut self, text: &[u8], head: &mut RequestHead) -> Result<(), Refusal> {
         let sums = std::mem::take(&mut self.sums);
         head.host = sums.host;
+        head.has_host_field = sums.host.is_some();
         match (sums.host.map(|host| host.of(text)), self.authority.map(|authority| authority.of(text))) {
             // RFC 9112 section 3.2: an HTTP/1.1 request without Host is refused.
             (None, _) if head.version == Version::Http11 => return Err(Refusal::HostMissing),
@@ -153,19 +170,19 @@ impl RequestParser {
     }
 }
 
-/// A first line that is not whole: refuses at once what can never become one.
-fn early(line: &[u8], limits: &HeadLimits) -> Result<Progress, Refusal> {
-    let method_len = line.iter().position(|byte| *byte == b' ');
-    let method = &line[..method_len.unwrap_or(line.len())];
-    let method = method.strip_suffix(b"\r").unwrap_or(method);
-    if !method.iter().all(|byte| tokens::is_token_byte(*byte)) {
-        return Err(Refusal::Method);
+/// The room that method and version take at most in a first line beside the target, in bytes: whether a head is taken
+/// must not depend on how it was cut on its way.
+const FIRST_LINE_REST_MAX: usize = METHOD_BYTES_MAX + "  HTTP/1.1\r".len();
+
+/// What is wrong with a line that does not begin with a method and a space.
+fn first_fault(line: &[u8]) -> Refusal {
+    match line_end(line, 0) {
+        Ok(Some(end)) if line[..end].is_empty() || line[..end].split(|byte| *byte == b' ').count() != 3 => {
+            Refusal::FirstLine
+        }
+        Err(refusal) => refusal,
+        _ => Refusal::Method,
     }
-    // The room that method and version may take beside the target is small.
-    if line.len() > limits.uri_bytes_max + 64 {
-        return Err(Refusal::UriTooLong);
-    }
-    if line.len() >= limits.bytes_max { Err(Refusal::HeadTooLarge) } else { Ok(Progress::Partial) }
 }
 
 pub(super) fn version_of(version: &[u8]) -> Result<Version, Refusal> {

@@ -2,16 +2,16 @@
 
 use super::{
     HeadLimits, Progress, Refusal,
-    fields::{FieldSums, Lines},
+    fields::{FieldSums, line_end},
     request::version_of,
-    tokens,
 };
 use crate::head::{BodyLength, ResponseHead, Span, Version};
 
 /// Parses one response head from a text that may grow between calls.
 #[derive(Debug, Default)]
 pub struct ResponseParser {
-    lines: Lines,
+    /// Where the next line begins.
+    next: usize,
     sums: FieldSums,
     has_first_line: bool,
 }
@@ -27,20 +27,24 @@ impl ResponseParser {
     ) -> Result<Progress, Refusal> {
         if !self.has_first_line {
             head.fields.clear();
-            let Some(line) = self.lines.next(text)? else {
+            let Some(end) = line_end(text, 0)? else {
                 return if text.len() >= limits.bytes_max {
                     Err(Refusal::HeadTooLarge)
                 } else {
                     Ok(Progress::Partial)
                 };
             };
-            first_line(text, line, head)?;
+            if end + 2 > limits.bytes_max {
+                return Err(Refusal::HeadTooLarge);
+            }
+            first_line(&text[..end], head)?;
+            self.next = end + 2;
             self.has_first_line = true;
         }
-        match self.sums.parse(text, &mut self.lines, &mut head.fields, limits)? {
+        match self.sums.parse(text, &mut self.next, &mut head.fields, limits)? {
             Progress::Partial => Ok(Progress::Partial),
             Progress::Whole => {
-                head.len = self.lines.position();
+                head.len = self.next;
                 head.connection = self.sums.connection;
                 head.body = length(&self.sums, head, to_head)?;
                 Ok(Progress::Whole)
@@ -51,8 +55,7 @@ impl ResponseParser {
 
 /// `HTTP-version SP status-code SP [ reason-phrase ]`. The second space may be missing before an empty reason, as many
 /// servers send it; nothing can be read into that.
-fn first_line(text: &[u8], line: std::ops::Range<usize>, head: &mut ResponseHead) -> Result<(), Refusal> {
-    let bytes = &text[line.clone()];
+fn first_line(bytes: &[u8], head: &mut ResponseHead) -> Result<(), Refusal> {
     let (Some(version), Some(b' '), Some(status)) = (bytes.get(..8), bytes.get(8), bytes.get(9..12)) else {
         return Err(Refusal::FirstLine);
     };
@@ -65,13 +68,10 @@ fn first_line(text: &[u8], line: std::ops::Range<usize>, head: &mut ResponseHead
         return Err(Refusal::Status);
     }
     let reason = match bytes.get(12) {
-        None => line.end..line.end,
-        Some(b' ') => line.start + 13..line.end,
+        None => bytes.len()..bytes.len(),
+        Some(b' ') => 13..bytes.len(),
         Some(_) => return Err(Refusal::Status),
     };
-    if !tokens::is_field_value(&text[reason.clone()]) {
-        return Err(Refusal::ControlCharacter);
-    }
     head.reason = Span::new(reason);
     Ok(())
 }

@@ -31,6 +31,35 @@ pub(super) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|byte| is_token_byte(*byte))
 }
 
+/// How many bytes of a token stand at the front.
+pub(super) fn token_run(bytes: &[u8]) -> usize {
+    bytes.iter().position(|byte| !is_token_byte(*byte)).unwrap_or(bytes.len())
+}
+
+/// How many bytes stand at the front that are no control characters, eight looked at in one go.
+pub(super) fn plain_run(bytes: &[u8]) -> usize {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const TOP: u64 = 0x80 * EACH;
+    let mut run = 0;
+    for word in bytes.chunks_exact(8) {
+        let word = u64::from_le_bytes(word.try_into().expect("eight bytes"));
+        // The top bit of each byte that is below the space; a borrow can only reach bytes behind such a one.
+        let below_space = word.wrapping_sub(u64::from(b' ') * EACH) & !word;
+        let not_delete = word ^ (0x7f * EACH);
+        let delete = not_delete.wrapping_sub(EACH) & !not_delete;
+        let control = (below_space | delete) & TOP;
+        if control != 0 {
+            return run + control.trailing_zeros() as usize / 8;
+        }
+        run += 8;
+    }
+    run + bytes[run..].iter().position(|byte| is_control(*byte)).unwrap_or(bytes.len() - run)
+}
+
+fn is_control(byte: u8) -> bool {
+    byte < b' ' || byte == 0x7f
+}
+
 /// Visible characters, spaces, tabs and bytes above ASCII (RFC 9110 section 5.5): no control character.
 pub(super) fn is_field_value(bytes: &[u8]) -> bool {
     // No early exit: the loop is then done sixteen bytes at a time.
@@ -54,14 +83,14 @@ pub(super) fn is_host(bytes: &[u8]) -> bool {
             None => (false, bytes),
         },
         None => {
-            let end = bytes.iter().position(|byte| *byte == b':').unwrap_or(bytes.len());
-            (end > 0 && bytes[..end].iter().all(|byte| HOST[usize::from(*byte)]), &bytes[end..])
+            let end = bytes.iter().position(|byte| !HOST[usize::from(*byte)]).unwrap_or(bytes.len());
+            (end > 0, &bytes[end..])
         }
     };
     name_is_right
-        && match rest.strip_prefix(b":") {
-            None => rest.is_empty(),
-            Some(port) => is_port(port),
+        && match rest.split_first() {
+            None => true,
+            Some((colon, port)) => *colon == b':' && is_port(port),
         }
 }
 
@@ -69,4 +98,27 @@ fn is_port(digits: &[u8]) -> bool {
     (1..=5).contains(&digits.len())
         && digits.iter().all(u8::is_ascii_digit)
         && digits.iter().fold(0_u32, |port, digit| port * 10 + u32::from(digit - b'0')) <= 65_535
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_ends_at_the_first_control_character_wherever_it_stands() {
+        for control in (0..=0xff).filter(|byte| is_control(*byte)) {
+            for len in 0..20 {
+                for at in 0..len {
+                    let mut bytes = vec![b' '; len];
+                    bytes[at] = control;
+                    bytes[at + 1..].fill(0x80);
+                    assert_eq!(plain_run(&bytes), at, "{control:#x} at {at} of {len}");
+                    bytes[..at].fill(0xff);
+                    assert_eq!(plain_run(&bytes), at, "{control:#x} at {at} of {len}");
+                }
+            }
+        }
+        let plain: Vec<u8> = (0..=0xff).filter(|byte| !is_control(*byte)).collect();
+        assert_eq!(plain_run(&plain), plain.len());
+    }
 }

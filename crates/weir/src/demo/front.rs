@@ -8,7 +8,7 @@ use std::{
 use super::server::{DemoServer, HEALTH_PATH};
 
 /// How often Weir checks a server of the demo.
-pub(super) const CHECK_INTERVAL: Duration = Duration::from_millis(500);
+pub(super) const CHECK_INTERVAL: Duration = Duration::from_millis(300);
 
 /// Where Weir listens unless somebody else does.
 const USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
@@ -70,14 +70,15 @@ fn configuration(listen: SocketAddr, servers: &[DemoServer], log_level: &str) ->
         .collect();
     let interval = CHECK_INTERVAL.as_millis();
     format!(
-        "log: {{ level: {log_level} }}
+        "runtime: {{ max_connections: 1000 }}
+log: {{ level: {log_level} }}
 listeners:
   - bind: \"{listen}\"
     pool: demo
 pools:
   demo:
     servers:
-{servers}    health: {{ http: {HEALTH_PATH}, interval: {interval}ms, timeout: 400ms, fall: 2, rise: 2 }}
+{servers}    health: {{ http: {HEALTH_PATH}, interval: {interval}ms, timeout: {interval}ms, fall: 3, rise: 2 }}
 "
     )
 }

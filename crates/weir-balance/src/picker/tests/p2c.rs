@@ -3,10 +3,12 @@ use super::*;
 #[test]
 fn of_two_servers_the_less_loaded_is_picked() {
     let fleet = Fleet::new(2);
-    let pool = fleet.pool(Algorithm::P2c, &[1, 1000]);
-    (0..2000).for_each(|_| fleet.servers[1].begin(0));
+    let pool = fleet.pool(Algorithm::P2c, &[1, 10]);
     fleet.servers[0].begin(1);
-    assert_eq!(Traffic::new(&pool, 1).take(&pool, 100), [0; 100]);
+    (0..11).for_each(|_| fleet.servers[1].begin(0));
+    assert_eq!(Traffic::new(&pool, 1).take(&pool, 200), [0; 200]);
+    (0..2).for_each(|_| fleet.servers[1].end(0));
+    assert_eq!(Traffic::new(&pool, 1).take(&pool, 200), [1; 200]);
 }
 
 #[test]

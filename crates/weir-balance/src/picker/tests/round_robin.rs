@@ -103,6 +103,23 @@ fn servers_that_come_up_one_by_one_are_not_in_the_same_order_everywhere() {
     assert_by_weight(&counts(&picks, 8), &[1; 8]);
 }
 
+/// Their turns are spread anew at once; else the heavy one would go on alone until the light one's next turn.
+#[test]
+fn many_that_come_up_do_not_wait_for_their_turns() {
+    for seed in 0..50 {
+        let fleet = Fleet::new(11);
+        (2..11).for_each(|number| fleet.set(number, Health::Down));
+        let mut weights = [1; 11];
+        weights[0] = 10;
+        let pool = fleet.pool(Algorithm::RoundRobin, &weights);
+        let mut traffic = Traffic::new(&pool, seed);
+        traffic.take(&pool, seed as usize);
+        (2..11).for_each(|number| fleet.set(number, Health::Up));
+        let picks = traffic.take(&pool, 20);
+        assert!(picks.windows(2).all(|pair| (pair[0] == 0) != (pair[1] == 0)), "{picks:?}");
+    }
+}
+
 #[test]
 fn a_tried_server_gives_its_turn_to_the_next() {
     let pool = pool(Algorithm::RoundRobin, &[1; 3]);

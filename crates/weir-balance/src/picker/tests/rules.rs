@@ -148,6 +148,20 @@ fn backups_wait_until_no_other_is_up() {
 }
 
 #[test]
+fn when_all_are_down_all_share() {
+    for algorithm in
+        [Algorithm::RoundRobin, Algorithm::LeastRequests, Algorithm::Random, Algorithm::P2c, Algorithm::Hash]
+    {
+        let fleet = Fleet::new(4);
+        (0..4).for_each(|number| fleet.set(number, Health::Down));
+        let weights = [1, 2, 3, 0];
+        let parts = [0, 1, 2, 3].map(|number| Part { number, weight: weights[number], backup: number == 2 });
+        let pool = fleet.pool_of(algorithm, WhenAllDown::Spread, &parts);
+        assert_by_weight(&counts(&Traffic::new(&pool, 1).take(&pool, 6_000), 4), &weights);
+    }
+}
+
+#[test]
 fn a_request_that_tried_all_others_goes_to_a_backup() {
     let fleet = Fleet::new(2);
     let parts = [0, 1].map(|number| Part { number, weight: 1, backup: number == 1 });
@@ -160,4 +174,12 @@ fn a_request_that_tried_all_others_goes_to_a_backup() {
     };
     assert_eq!(pick(&[0]), Some(ServerIndex(1)));
     assert_eq!(pick(&[0, 1]), None);
+}
+
+#[test]
+#[should_panic(expected = "a server of another epoch")]
+fn a_pool_hears_of_all_its_servers() {
+    let fleet = Fleet::new(1);
+    let members = fleet.pool(Algorithm::Random, &[1]).members().to_vec();
+    Pool::new("web", members, Algorithm::Random, WhenAllDown::Fail, Arc::default());
 }

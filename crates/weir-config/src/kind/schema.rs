@@ -1,0 +1,59 @@
+//! What the JSON Schema says about a kind.
+
+use super::Kind;
+use crate::{json::Json, spec::Status};
+
+impl Kind {
+    pub(crate) fn schema(self) -> Json {
+        match self {
+            Kind::Duration => pattern("^[0-9]+(ms|s|m|h)$"),
+            Kind::Size { .. } => pattern("^[0-9]+(B|KiB|MiB|GiB|TiB)$"),
+            Kind::Count { min, max } => integer(min, max),
+            Kind::CountOrAuto { min, max } => {
+                let auto = Json::object([("const", Json::text("auto"))]);
+                Json::object([("anyOf", Json::List(vec![auto, integer(min, max)]))])
+            }
+            Kind::Bool => Json::object([("type", Json::text("boolean"))]),
+            Kind::Word(words) => {
+                let built = words.iter().filter(|word| word.status == Status::Built);
+                Json::object([("enum", Json::texts(built.map(|word| word.name)))])
+            }
+            Kind::Name | Kind::PoolName => pattern("^\\S+$"),
+            Kind::Bind => pattern(":[0-9]+$"),
+            Kind::ServerAddress => pattern("^(\\[.+\\]|[0-9.]+):[0-9]+$"),
+            Kind::Network => pattern("^[0-9A-Fa-f.:]+(/[0-9]+)?$"),
+            Kind::HostPattern | Kind::Host | Kind::HostName => pattern("^[^\\s/]+$"),
+            Kind::PathPattern => pattern("^(/|~ )"),
+            Kind::PathPrefix | Kind::Target => pattern("^/"),
+            Kind::Location => pattern("^(/|https?://)"),
+            Kind::Method | Kind::HeaderName | Kind::EditedHeader | Kind::CookieName => {
+                pattern("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
+            }
+            Kind::Text | Kind::HeaderValue | Kind::ValuePattern | Kind::QueryName => {
+                Json::object([("type", Json::text("string"))])
+            }
+            Kind::RedirectStatus => {
+                let codes = [301, 302, 303, 307, 308].map(Json::Number);
+                Json::object([("enum", Json::List(codes.into()))])
+            }
+            Kind::StatusRange => {
+                let range = pattern("^[2-5][0-9]{2}(-[2-5][0-9]{2})?$");
+                Json::object([("anyOf", Json::List(vec![integer(200, 599), range]))])
+            }
+            Kind::HashKey => pattern("^(path|(header|cookie|query):.+)$"),
+            Kind::LogTarget => pattern("^(stdout|stderr|.*/[^/]+)$"),
+        }
+    }
+}
+
+fn pattern(pattern: &str) -> Json {
+    Json::object([("type", Json::text("string")), ("pattern", Json::text(pattern))])
+}
+
+fn integer(min: u64, max: u64) -> Json {
+    Json::object([
+        ("type", Json::text("integer")),
+        ("minimum", Json::Number(min)),
+        ("maximum", Json::Number(max)),
+    ])
+}
