@@ -88,7 +88,7 @@ fn what_a_stranger_claims_is_replaced() {
     assert_eq!(request.fields.all("x-forwarded-for"), ["127.0.0.1"]);
     assert_eq!(request.fields.all("x-forwarded-proto"), ["http"]);
     assert_eq!(request.fields.all("x-forwarded-host"), ["shop.example"]);
-    assert_eq!(request.fields.all("forwarded"), ["for=127.0.0.1;host=shop.example;proto=http"]);
+    assert_eq!(request.fields.all("forwarded"), ["for=127.0.0.1;host=\"shop.example\";proto=http"]);
 }
 
 #[test]
@@ -109,9 +109,12 @@ fn others_than_the_trusted_proxies_are_strangers() {
 
 #[test]
 fn the_fields_about_the_client_can_be_chosen() {
-    for (choice, x, standard) in
-        [("all", true, true), ("x_forwarded", true, false), ("forwarded", false, true), ("none", false, false)]
-    {
+    for (choice, x, standard) in [
+        ("all", true, true),
+        ("x_forwarded", true, false),
+        ("forwarded", false, true),
+        ("none", false, false),
+    ] {
         let request = forwarded(&format!("{{ forwarded: {choice} }}"), CLAIMS);
         for name in ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"] {
             assert_eq!(request.fields.has(name), x, "{choice}: {request:?}");
@@ -195,6 +198,6 @@ fn heads_may_be_as_large_as_the_limit() {
         assert!(came.fields.get("x").is_some_and(|x| x.len() > 10_000));
     }
     let mut larger = request.clone();
-    larger.insert_str(larger.len() - 4, "w");
+    larger.insert(larger.len() - 4, 'w');
     assert_eq!(client.send(larger).response().status, 431);
 }
