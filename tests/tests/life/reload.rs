@@ -15,6 +15,9 @@ const DOWNLOAD: u64 = 1 << 30;
 
 const RELOADS: u64 = 50;
 
+/// Clients that ask meanwhile.
+const CLIENTS: usize = 64;
+
 /// One listener that answers everything with `text`.
 fn saying(text: &str) -> String {
     format!(
@@ -248,7 +251,7 @@ fn fifty_reloads_under_load_hurt_nobody() {
     let head = download.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n").head();
     assert_eq!(head.into_response("GET").expect("an answer").framing, Framing::Sized(DOWNLOAD));
     let mut check = pattern::Check::default();
-    let load = Load::start(weir.address(), 32, "/");
+    let load = Load::start(weir.address(), CLIENTS, "/");
 
     for n in 1..=RELOADS {
         weir.reload(&nth(&servers, n));
@@ -269,7 +272,7 @@ fn fifty_reloads_under_load_hurt_nobody() {
     check.expect(DOWNLOAD);
     let tally = load.stop();
     tally.expect_no_failure();
-    assert_eq!(tally.connects, 32, "no connection of the load was closed");
+    assert_eq!(tally.connects, CLIENTS as u64, "no connection of the load was closed");
     assert!(download.is_open());
     for client in idle.iter_mut().chain([&mut download]) {
         assert!(client.is_open(), "an idle connection was closed");
