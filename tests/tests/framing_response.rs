@@ -160,7 +160,10 @@ fn the_limits_of_a_head_hold_for_responses_too() {
         ("a line without an end", "HTTP/1.1 200 OK\r\nX: ".to_owned() + &"x".repeat(40_000)),
         ("a status line without an end", "HTTP/1.1 200 ".to_owned() + &"x".repeat(40_000)),
         ("fields beyond max_headers", format!("HTTP/1.1 200 OK\r\n{}{end}", field(1).repeat(100))),
-        ("interim responses without an end", "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(17) + "HTTP/1.1 200 OK"),
+        (
+            "interim responses without an end",
+            "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(17) + "HTTP/1.1 200 OK",
+        ),
     ] {
         let origin = Origin::answering(answer);
         let weir = Weir::before(&[&origin]);
@@ -267,7 +270,12 @@ fn bytes_behind_a_response_are_not_the_next_response() {
     let cases: &[(&str, &str, &str, u16)] = &[
         ("a sized body", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 200),
         ("an empty body", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 200),
-        ("chunks", "GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", 200),
+        (
+            "chunks",
+            "GET",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+            200,
+        ),
         ("204", "GET", "HTTP/1.1 204 No Content\r\n\r\n", 204),
         ("204 with Content-Length: 0", "GET", "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", 204),
         ("304", "GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", 304),

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use weir_net::{Buffer, Stream, stream::Peeked};
+use weir_net::{Buffer, Stream};
 
 use crate::{
     attempt::Attempts,
@@ -224,8 +224,12 @@ impl<'a> Relay<'a> {
                 Poll::Ready(result) => return Poll::Ready(result),
                 Poll::Pending => {}
             }
+            let was_waiting = self.client == ClientWatch::Waiting;
             if let Err(end) = self.poll_client(context) {
                 return Poll::Ready(Err(end));
+            }
+            if was_waiting && self.client == ClientWatch::HalfClosed {
+                self.connection.deadline.set(HALF_CLOSE_PATIENCE.min(self.route.route.timeout));
             }
             if self.connection.deadline.expired()
                 && let Err(end) = self.overdue(context)
@@ -315,26 +319,29 @@ impl<'a> Relay<'a> {
     /// the kernel of one that is gone refuses it. So after some patience an HTTP/1.1 client, which must take any number
     /// of interim responses (RFC 9110 section 15.2), is sent one.
     fn poll_client(&mut self, context: &mut Context<'_>) -> Result<(), End> {
-        if self.client != ClientWatch::Waiting || (!self.upload.is_done() && !self.upload_broke) {
+        let uploading = !self.upload.is_done() && !self.upload_broke;
+        if self.client != ClientWatch::Waiting || uploading {
             return Ok(());
         }
-        let more_has_come = match self.desk.request.body {
-            BodyLength::None => self.connection.buffered() > self.desk.request.len,
-            _ => self.connection.buffered() > 0,
-        };
-        if more_has_come {
+        let connection = &mut *self.connection;
+        let in_use = if self.desk.request.body == BodyLength::None { self.desk.request.len } else { 0 };
+        if connection.buffered() > in_use {
             self.client = ClientWatch::Pipelining;
-        } else if self.connection.stream.poll_readable(context).is_ready() {
-            match self.connection.stream.peek() {
-                Ok(Peeked::Nothing) => {}
-                Ok(Peeked::Bytes) => self.client = ClientWatch::Pipelining,
-                Ok(Peeked::Closed) => {
-                    self.client = ClientWatch::HalfClosed;
-                    self.connection.deadline.set(HALF_CLOSE_PATIENCE.min(self.route.route.timeout));
-                }
-                Err(_) => return Err(End::Gone),
+            return Ok(());
+        }
+        // A read, not a look: only a read that finds nothing makes sure that the next event wakes this task.
+        let mut space = connection.buffer.take().unwrap_or_else(|| connection.worker.buffers.take());
+        if space.is_full() {
+            self.client = ClientWatch::Pipelining;
+        } else {
+            match connection.stream.poll_read(context, &mut space) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(0)) => self.client = ClientWatch::HalfClosed,
+                Poll::Ready(Ok(_)) => self.client = ClientWatch::Pipelining,
+                Poll::Ready(Err(_)) => return Err(End::Gone),
             }
         }
+        connection.buffer = Some(space).filter(|space| !space.is_empty());
         Ok(())
     }
 
@@ -460,6 +467,9 @@ impl<'a> Relay<'a> {
             // The client may be cut off by its own fault in sending, but not before its answer is whole.
             if self.poll_upload(context).is_err() {
                 self.upload_broke = true;
+            }
+            if let Err(gone) = self.poll_client(context) {
+                return Poll::Ready(Err(gone));
             }
             let mut progress = false;
             let polled = download.poll(
