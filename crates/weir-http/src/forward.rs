@@ -28,7 +28,11 @@ pub(crate) fn request(out: &mut Vec<u8>, request: &RequestHead, forwarding: &For
     let Forwarding { route, text, trusted, .. } = *forwarding;
     out.extend_from_slice(request.method.of(text));
     out.push(b' ');
-    target(out, request.target.of(text), route.rewrite.strip_prefix.as_deref());
+    match (request.target.of(text), request.method.of(text)) {
+        // RFC 9112 section 3.2.4: absolute-form without a path, which asks for the server itself.
+        (b"", b"OPTIONS") => out.push(b'*'),
+        (text, _) => target(out, text, route.rewrite.strip_prefix.as_deref()),
+    }
     out.extend_from_slice(b" HTTP/1.1\r\n");
     let own_host = own_host(out, request, forwarding);
     let edits = &route.request_headers;

@@ -345,6 +345,23 @@ impl<'a> Relay<'a> {
         Ok(())
     }
 
+    /// Notices a client that breaks off in the middle of its answer. While the server is quiet, no write would tell.
+    fn client_has_reset(&mut self, context: &mut Context<'_>) -> bool {
+        if self.client != ClientWatch::Waiting || !self.upload.is_done() {
+            return false;
+        }
+        if self.connection.stream.poll_readable(context).is_pending() {
+            return false;
+        }
+        match self.connection.stream.peek() {
+            Ok(Peeked::Nothing) => {}
+            Ok(Peeked::Bytes) => self.client = ClientWatch::Pipelining,
+            Ok(Peeked::Closed) => self.client = ClientWatch::Listening,
+            Err(_) => return true,
+        }
+        false
+    }
+
     /// The deadline has come: for a client that may be gone, for the body, or for the answer.
     fn overdue(&mut self, context: &mut Context<'_>) -> Result<(), End> {
         match self.client {
@@ -358,7 +375,9 @@ impl<'a> Relay<'a> {
                 }
             }
             ClientWatch::HalfClosed | ClientWatch::Asked => {
-                self.connection.stream.peek().map_err(|_| End::Gone)?;
+                if self.connection.stream.is_broken() {
+                    return Err(End::Gone);
+                }
                 self.client = ClientWatch::Listening;
                 self.connection.deadline.set(self.route.route.timeout);
                 Ok(())
@@ -494,6 +513,7 @@ impl<'a> Relay<'a> {
                     self.reached(Limit::BodyTimeout);
                     Poll::Ready(Err(cut("the answer's body made no progress within body_timeout")))
                 }
+                Poll::Pending if self.client_has_reset(context) => Poll::Ready(Err(End::Gone)),
                 Poll::Pending => Poll::Pending,
             }
         })

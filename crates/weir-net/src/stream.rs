@@ -98,6 +98,12 @@ impl Stream {
         }
     }
 
+    /// The peer has refused what was sent to it, or has reset the connection. Reading does not tell this once the
+    /// peer's end has been seen: the kernel then goes on to report that.
+    pub fn is_broken(&self) -> bool {
+        !matches!(self.0.take_error(), Ok(None))
+    }
+
     /// Says that no more bytes will be sent.
     pub fn shutdown_write(&self) -> io::Result<()> {
         rustix::net::shutdown(&self.0, rustix::net::Shutdown::Write).map_err(io::Error::from)
