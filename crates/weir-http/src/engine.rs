@@ -133,8 +133,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Stops accepting for the listener `id`, once all connections that wait have been accepted; idle connections
-    /// end when the snapshot has no such listener either.
+    /// Stops accepting for the listener `id`. Connections of a listener that the snapshot does not name any more end
+    /// with their exchange, idle ones at once, and so do those that wait to be accepted.
     pub fn unlisten(&self, id: ListenerId) {
         self.stops.borrow_mut().remove(&id);
         self.worker.deadlines.wake_all();

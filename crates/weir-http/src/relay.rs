@@ -18,7 +18,7 @@ use crate::{
     attempt::Attempts,
     connection::{Connection, Next},
     counters::Limit,
-    exchange::{Desk, End, Record},
+    exchange::{Desk, End, Record, count_refusal},
     forward::{self, Answering, Forwarding},
     h1::{Body, HeadLimits, Progress, ResponseParser},
     head::{BodyLength, ResponseHead, Version},
@@ -73,7 +73,9 @@ pub(crate) async fn relay(
         Ok(Outcome::Answered { reusable: true, .. }) => {
             upstream.keep(&attempts.site.keep_alive, &worker.counters, worker.deadlines.recent_ms());
         }
-        Err(End::Answer(_) | End::Cut(_)) => upstream.link().counters.failures.add(1),
+        Ok(Outcome::Died) | Err(End::Cut(_)) => upstream.link().counters.failures.add(1),
+        // Below 500 it was the client's fault.
+        Err(End::Answer(answer)) if answer.status >= 500 => upstream.link().counters.failures.add(1),
         _ => {}
     }
     result
@@ -118,8 +120,7 @@ impl<'a> Relay<'a> {
         route: &'a RouteSite,
         upstream: &'a mut Upstream,
     ) -> Self {
-        let text = connection.buffer.as_ref().map_or(&[][..], |buffer| buffer.filled());
-        let to_head = desk.request.method.of(text) == b"HEAD";
+        let to_head = desk.to_head;
         let body = Body::new(desk.request.body, listener.settings.max_body_bytes, listener.head_limits());
         Self {
             connection,
@@ -271,7 +272,7 @@ impl<'a> Relay<'a> {
             }
             Poll::Ready(Err(Stop::Source(_))) => return Err(End::Gone),
             Poll::Ready(Err(Stop::Refused(refusal))) => {
-                connection.counters().refused.add(1);
+                count_refusal(connection, refusal);
                 return Err(End::Answer(refusal.into()));
             }
             Poll::Pending if progress => self.arm_for_answer(),
@@ -345,23 +346,6 @@ impl<'a> Relay<'a> {
         Ok(())
     }
 
-    /// Notices a client that breaks off in the middle of its answer. While the server is quiet, no write would tell.
-    fn client_has_reset(&mut self, context: &mut Context<'_>) -> bool {
-        if self.client != ClientWatch::Waiting || !self.upload.is_done() {
-            return false;
-        }
-        if self.connection.stream.poll_readable(context).is_pending() {
-            return false;
-        }
-        match self.connection.stream.peek() {
-            Ok(Peeked::Nothing) => {}
-            Ok(Peeked::Bytes) => self.client = ClientWatch::Pipelining,
-            Ok(Peeked::Closed) => self.client = ClientWatch::Listening,
-            Err(_) => return true,
-        }
-        false
-    }
-
     /// The deadline has come: for a client that may be gone, for the body, or for the answer.
     fn overdue(&mut self, context: &mut Context<'_>) -> Result<(), End> {
         match self.client {
@@ -384,7 +368,11 @@ impl<'a> Relay<'a> {
             }
             _ if !self.upload.is_done() && !self.upload_broke => {
                 self.reached(Limit::BodyTimeout);
-                Err(End::answer(408, "the request's body made no progress within body_timeout"))
+                Err(if self.upload.waits_for_sink() {
+                    End::answer(504, "the server did not take the request's body within body_timeout")
+                } else {
+                    End::answer(408, "the request's body made no progress within body_timeout")
+                })
             }
             _ => {
                 self.reached(Limit::ResponseTimeout);
@@ -487,9 +475,6 @@ impl<'a> Relay<'a> {
             if self.poll_upload(context).is_err() {
                 self.upload_broke = true;
             }
-            if let Err(gone) = self.poll_client(context) {
-                return Poll::Ready(Err(gone));
-            }
             let mut progress = false;
             let polled = download.poll(
                 context,
@@ -513,8 +498,11 @@ impl<'a> Relay<'a> {
                     self.reached(Limit::BodyTimeout);
                     Poll::Ready(Err(cut("the answer's body made no progress within body_timeout")))
                 }
-                Poll::Pending if self.client_has_reset(context) => Poll::Ready(Err(End::Gone)),
-                Poll::Pending => Poll::Pending,
+                // While the server is quiet, no write would tell that the client is gone.
+                Poll::Pending => match self.poll_client(context) {
+                    Ok(()) => Poll::Pending,
+                    Err(gone) => Poll::Ready(Err(gone)),
+                },
             }
         })
         .await

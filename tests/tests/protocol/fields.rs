@@ -195,6 +195,6 @@ fn heads_may_be_as_large_as_the_limit() {
         assert!(came.fields.get("x").is_some_and(|x| x.len() > 10_000));
     }
     let mut larger = request.clone();
-    larger.insert_str(larger.len() - 4, "w");
+    larger.insert(larger.len() - 4, 'w');
     assert_eq!(client.send(larger).response().status, 431);
 }
