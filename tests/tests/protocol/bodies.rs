@@ -22,7 +22,9 @@ fn sized_and_chunked_requests_keep_their_framing() {
     );
     assert_eq!(client.response().text(), "ok");
     client.send("POST /none HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n").response();
-    client.send("POST /nothing HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n").response();
+    client
+        .send("POST /nothing HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+        .response();
 
     let [sized, chunked, none, nothing] = &origin.requests()[..] else { panic!("{:?}", origin.targets()) };
     assert_eq!((sized.framing, &sized.body[..]), (Framing::Sized(11), &b"hello there"[..]));
@@ -162,7 +164,11 @@ fn an_answer_may_begin_while_the_body_is_on_its_way() {
         client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n");
         let head = client.head();
         assert_eq!(head.line, "HTTP/1.1 200 OK");
-        assert_eq!(head.fields.get("connection"), Some("close"), "nobody knows yet whether the body will end");
+        assert_eq!(
+            head.fields.get("connection"),
+            Some("close"),
+            "nobody knows yet whether the body will end"
+        );
         for byte in ["a", "b", "c"] {
             // Each byte of the answer needs its byte of the request.
             assert_eq!(client.send(byte).exactly(1), byte.as_bytes());

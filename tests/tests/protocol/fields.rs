@@ -109,9 +109,12 @@ fn others_than_the_trusted_proxies_are_strangers() {
 
 #[test]
 fn the_fields_about_the_client_can_be_chosen() {
-    for (choice, x, standard) in
-        [("all", true, true), ("x_forwarded", true, false), ("forwarded", false, true), ("none", false, false)]
-    {
+    for (choice, x, standard) in [
+        ("all", true, true),
+        ("x_forwarded", true, false),
+        ("forwarded", false, true),
+        ("none", false, false),
+    ] {
         let request = forwarded(&format!("{{ forwarded: {choice} }}"), CLAIMS);
         for name in ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"] {
             assert_eq!(request.fields.has(name), x, "{choice}: {request:?}");

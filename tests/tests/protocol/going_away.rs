@@ -34,9 +34,11 @@ fn silent() -> Origin {
 fn a_client_that_sends_no_more_gets_its_answer() {
     let (origin, go) = patient();
     let weir = Weir::before(&[&origin]);
-    for request in
-        ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.0\r\n\r\n", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"]
-    {
+    for request in [
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET / HTTP/1.0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx",
+    ] {
         origin.forget();
         let mut client = weir.connect();
         client.send(request).half_close();
@@ -138,7 +140,9 @@ fn a_client_that_leaves_an_upload_is_no_complete_request() {
         Ok(())
     });
     let weir = Weir::before(&[&origin]);
-    for (framing, piece) in [("Content-Length: 100", "hello"), ("Transfer-Encoding: chunked", "5\r\nhello\r\n")] {
+    for (framing, piece) in
+        [("Content-Length: 100", "hello"), ("Transfer-Encoding: chunked", "5\r\nhello\r\n")]
+    {
         for half in [true, false] {
             let mut client = weir.connect();
             client.send(format!("POST / HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n{piece}")).wait_until_read();

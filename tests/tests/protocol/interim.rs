@@ -66,7 +66,8 @@ fn curl_waits_and_is_answered() {
     fs::write(&file, "from a file").expect("the folder is there");
     let url = format!("http://{}/", weir.address());
     let body = format!("@{}", file.display());
-    let arguments = ["-v", "--expect100-timeout", "20", "-H", "Expect: 100-continue", "--data-binary", &body, &url];
+    let arguments =
+        ["-v", "--expect100-timeout", "20", "-H", "Expect: 100-continue", "--data-binary", &body, &url];
     let output = peer::curl(&arguments);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "from a file");
     assert!(String::from_utf8_lossy(&output.stderr).contains("< HTTP/1.1 100 Continue"));

@@ -65,8 +65,7 @@ fn a_server_that_says_close_is_not_used_again_but_the_client_goes_on() {
 #[test]
 fn a_server_of_http_1_0_is_not_used_again_unless_it_says_so() {
     for (field, connections) in [("X: y", 2), ("Connection: keep-alive", 1)] {
-        let origin =
-            Origin::answering(format!("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n{field}\r\n\r\nok"));
+        let origin = Origin::answering(format!("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n{field}\r\n\r\nok"));
         let weir = Weir::before(&[&origin]);
         let mut client = weir.connect();
         for _ in 0..2 {
@@ -137,7 +136,9 @@ fn one_empty_line_before_a_request_is_forgiven() {
     let origin = telling();
     let weir = Weir::before(&[&origin]);
     let mut client = weir.connect();
-    client.send("POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.send(
+        "POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n",
+    );
     assert_eq!(client.response().text(), "/1 on 0");
     assert_eq!(client.response().text(), "/2 on 0");
 }

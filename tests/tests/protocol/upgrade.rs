@@ -4,11 +4,9 @@ use std::sync::{Mutex, mpsc};
 
 use weir_tests::{Origin, Weir};
 
-const UPGRADE: &str =
-    "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n";
+const UPGRADE: &str = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n";
 
-const SWITCHING: &str =
-    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: y\r\n\r\n";
+const SWITCHING: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: y\r\n\r\n";
 
 /// Switches and echoes until the client ends.
 fn echo() -> Origin {
@@ -65,7 +63,8 @@ fn a_server_that_sends_no_more_still_gets_what_comes() {
         connection.send(SWITCHING)?;
         connection.half_close()?;
         let mut came = Vec::new();
-        connection.body(weir_tests::message::Framing::UntilClose, &mut |data| came.extend_from_slice(data))?;
+        connection
+            .body(weir_tests::message::Framing::UntilClose, &mut |data| came.extend_from_slice(data))?;
         tell.lock().expect("one connection").send(came).expect("the test waits");
         Ok(())
     });
@@ -125,7 +124,9 @@ fn an_upgrade_that_connection_does_not_name_is_none() {
     let weir = Weir::before(&[&origin]);
     weir.ask("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\n\r\n");
     weir.ask("GET / HTTP/1.0\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n");
-    weir.ask("POST / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 1\r\n\r\nx");
+    weir.ask(
+        "POST / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 1\r\n\r\nx",
+    );
     for request in origin.requests() {
         assert!(!request.fields.has("upgrade") && !request.fields.has("connection"), "{request:?}");
     }
