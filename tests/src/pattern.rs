@@ -52,12 +52,13 @@ impl Check {
             if self.is_wrong {
                 return;
             }
-            match piece.iter().zip(at(self.right, piece.len())).position(|(is, should)| is != should) {
-                None => self.right += piece.len() as u64,
-                Some(at) => {
-                    self.right += at as u64;
-                    self.is_wrong = true;
-                }
+            let expected = at(self.right, piece.len());
+            if piece == expected {
+                self.right += piece.len() as u64;
+            } else {
+                self.right +=
+                    piece.iter().zip(expected).take_while(|(is, should)| is == should).count() as u64;
+                self.is_wrong = true;
             }
         }
     }

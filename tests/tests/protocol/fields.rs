@@ -88,7 +88,7 @@ fn what_a_stranger_claims_is_replaced() {
     assert_eq!(request.fields.all("x-forwarded-for"), ["127.0.0.1"]);
     assert_eq!(request.fields.all("x-forwarded-proto"), ["http"]);
     assert_eq!(request.fields.all("x-forwarded-host"), ["shop.example"]);
-    assert_eq!(request.fields.all("forwarded"), ["for=127.0.0.1;host=shop.example;proto=http"]);
+    assert_eq!(request.fields.all("forwarded"), ["for=127.0.0.1;host=\"shop.example\";proto=http"]);
 }
 
 #[test]
