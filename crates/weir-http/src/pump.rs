@@ -159,7 +159,8 @@ impl Pump {
         }
     }
 
-    fn source_end(&mut self) -> Result<(), Stop> {
+    /// The source has ended: right for a body that ends so, a fault otherwise.
+    pub(crate) fn source_end(&mut self) -> Result<(), Stop> {
         if !matches!(self.body, Body::UntilClose) {
             return Err(Stop::Source(io::ErrorKind::UnexpectedEof.into()));
         }

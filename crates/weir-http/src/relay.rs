@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use weir_config::HeaderEdits;
 use weir_net::{Buffer, Stream};
 
 use crate::{
@@ -410,7 +411,9 @@ impl<'a> Relay<'a> {
 
     /// The final answer: its head, then its body, then what becomes of both connections.
     async fn pass_answer(&mut self, record: &mut Record) -> Result<Outcome, End> {
-        let plan = Plan::new(self.connection, self.desk, self.upload.is_done());
+        let may_keep =
+            self.upload.is_done() && self.desk.request.keeps_alive() && !self.connection.worker.is_draining();
+        let plan = Plan::new(self.desk.response.body, self.desk.request.version, may_keep);
         let mut download =
             Pump::new(Body::new(self.desk.response.body, u64::MAX, self.listener.head_limits()), plan.coding);
         self.send_answer_head(&plan, &mut download, record).await?;
@@ -441,13 +444,7 @@ impl<'a> Relay<'a> {
         let mut head = self.connection.worker.head_room.take();
         head.clear();
         let reply = self.reply.as_mut().expect("the head is in it");
-        let answering = Answering {
-            edits: &self.route.route.response_headers,
-            encode: plan.coding == Coding::Encode,
-            decode: plan.coding == Coding::Decode || plan.hides_chunked,
-            connection: plan.connection,
-            upgrade: None,
-        };
+        let answering = plan.answering(&self.route.route.response_headers);
         forward::response(&mut head, &self.desk.response, reply.filled(), &answering);
         reply.consume(self.desk.response.len);
         // Before the head goes out: a body that is wrong from its first byte can still become a 502.
@@ -549,32 +546,44 @@ impl<'a> Relay<'a> {
 }
 
 /// How the answer goes to the client, given what it can take.
-struct Plan {
-    coding: Coding,
+pub(crate) struct Plan {
+    pub(crate) coding: Coding,
     /// The head announces chunks for a body that is not sent, to a client that would not know them.
     hides_chunked: bool,
-    keeps_client: bool,
+    pub(crate) keeps_client: bool,
     connection: Option<&'static str>,
 }
 
 impl Plan {
-    fn new(connection: &Connection, desk: &Desk, uploaded: bool) -> Self {
-        let is_http11 = desk.request.version == Version::Http11;
-        let (coding, has_end) = match (desk.response.body, is_http11) {
+    /// For a body of this length, towards a client of this version, whose connection may stay open if the answer's
+    /// end can be seen.
+    pub(crate) fn new(body: BodyLength, client: Version, may_keep: bool) -> Self {
+        let is_http11 = client == Version::Http11;
+        let (coding, has_end) = match (body, is_http11) {
             (BodyLength::None | BodyLength::Sized(_), _) => (Coding::AsIs, true),
             (BodyLength::Chunked, true) => (Coding::AsIs, true),
             (BodyLength::Chunked, false) => (Coding::Decode, false),
             (BodyLength::UntilClose, true) => (Coding::Encode, true),
             (BodyLength::UntilClose, false) => (Coding::AsIs, false),
         };
-        let keeps_client =
-            uploaded && has_end && desk.request.keeps_alive() && !connection.worker.is_draining();
+        let keeps_client = may_keep && has_end;
         let option = match (keeps_client, is_http11) {
             (false, _) => Some("close"),
             (true, true) => None,
             (true, false) => Some("keep-alive"),
         };
         Self { coding, hides_chunked: !is_http11, keeps_client, connection: option }
+    }
+
+    /// What this means for the head.
+    pub(crate) fn answering<'a>(&self, edits: &'a HeaderEdits) -> Answering<'a> {
+        Answering {
+            edits,
+            encode: self.coding == Coding::Encode,
+            decode: self.coding == Coding::Decode || self.hides_chunked,
+            connection: self.connection,
+            upgrade: None,
+        }
     }
 }
 
