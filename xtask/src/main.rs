@@ -7,6 +7,7 @@
 
 mod bench;
 mod docs;
+mod fuzz;
 mod launch;
 mod peers;
 mod test;
@@ -19,6 +20,7 @@ usage: cargo xtask COMMAND
 
   test     formatting, lints, every test, the end-to-end tests; installs the peers they need where it may
   bench    Weir beside nginx, HAProxy, Envoy and a plain relay; `bench --help` lists its options
+  fuzz     the fuzz targets, on a nightly toolchain: [--minutes N] [--target NAME]
   docs     write docs/reference.md anew from the configuration model
 ";
 
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
     let outcome = match command {
         "test" if rest.is_empty() => test::run(),
         "bench" => bench::run(rest),
+        "fuzz" => fuzz::run(rest),
         "launch" => launch::run(rest),
         "docs" if rest.is_empty() => docs::run(),
         "help" | "-h" | "--help" => {

@@ -10,7 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
     log,
-    running::{Running, start},
+    running::{Running, control_runtime, start_on},
     source::{Error, Source},
 };
 
@@ -35,11 +35,13 @@ struct Signals {
 
 /// Runs until told to stop by a signal.
 pub fn run(source: Source) -> Result<(), Error> {
-    let mut running = start(source)?;
+    let runtime = control_runtime()?;
+    // Before the start, which may take seconds: a SIGHUP that comes meanwhile waits, instead of ending the process.
     let mut signals = {
-        let _context = running.runtime().enter();
+        let _context = runtime.enter();
         Signals::new().map_err(|error| Error::system("signals cannot be received", error))?
     };
+    let mut running = start_on(runtime, source)?;
     notify(&[NotifyState::Ready]);
     log::info("ready", &[("pid", &std::process::id())]);
     loop {

@@ -36,6 +36,8 @@ pub(crate) struct Connection {
     /// What has arrived and is not consumed; `None` when that is nothing.
     pub(crate) buffer: Option<Buffer>,
     pub(crate) listener: ListenerId,
+    /// Its first request has begun.
+    pub(crate) has_begun: bool,
     pub(crate) client: IpAddr,
     counters: Arc<ListenerCounters>,
 }
@@ -57,13 +59,15 @@ pub(crate) enum Next {
 /// Serves a connection to its end. `busy` is [`busy`]: its future's type has no name, so it comes as an argument.
 ///
 /// Not an `async fn`: that would hold its arguments twice, once as they came and once as they are used.
+#[allow(clippy::manual_async_fn)]
 pub(crate) fn serve<F>(mut connection: Connection, (slots, busy): Places<F>) -> impl Future<Output = ()>
 where
     F: Future<Output = Option<Connection>>,
 {
     async move {
         // A task's waker stays the same for as long as it lives.
-        poll_fn(|context| Poll::Ready(connection.deadline.belongs_to(context.waker()))).await;
+        let waker = poll_fn(|context| Poll::Ready(context.waker().clone())).await;
+        connection.deadline.belongs_to(waker);
         while poll_fn(|context| connection.poll_idle(context)).await {
             match slots.run(|| busy(connection)).await {
                 Some(idle) => connection = idle,
@@ -86,8 +90,11 @@ pub(crate) async fn busy(mut connection: Connection) -> Option<Connection> {
     worker.give_back_desk(desk);
     match next {
         Next::Request => {
-            let timeout = connection.idle_timeout()?;
-            connection.deadline.set(timeout);
+            // Before its first request, a connection is not idle but late: its deadline stands.
+            if connection.has_begun {
+                let timeout = connection.idle_timeout()?;
+                connection.deadline.set(timeout);
+            }
             Some(connection)
         }
         Next::Close => None,
@@ -128,6 +135,7 @@ impl Connection {
             deadline,
             buffer: None,
             listener: listener.id,
+            has_begun: false,
             client,
             counters,
         }
@@ -142,7 +150,8 @@ impl Connection {
             return Poll::Ready(false);
         }
         if self.deadline.expired() {
-            self.worker.counters.reached(Limit::IdleTimeout);
+            let limit = if self.has_begun { Limit::IdleTimeout } else { Limit::HeaderTimeout };
+            self.worker.counters.reached(limit);
             return Poll::Ready(false);
         }
         Poll::Pending
@@ -150,11 +159,6 @@ impl Connection {
 
     fn idle_timeout(&self) -> Option<Duration> {
         Some(self.worker.world().listener(self.listener)?.settings.idle_timeout)
-    }
-
-    /// How long a write to the client may make no progress.
-    pub(crate) fn body_timeout(&self) -> Option<Duration> {
-        Some(self.worker.world().listener(self.listener)?.settings.body_timeout)
     }
 
     /// How many bytes have arrived and are not consumed.

@@ -20,6 +20,7 @@ use weir_net::{
     Buffers, Deadlines, Slots, Spares, Stream,
     deadline::TICK,
     stream::{canonical, is_exhaustion},
+    worker::vital,
 };
 
 use crate::{
@@ -112,8 +113,8 @@ impl Engine {
             draining: Cell::new(false),
             open: Cell::new(0),
         });
-        spawn_local(Rc::clone(&worker.deadlines).run());
-        spawn_local(Rc::clone(&worker).housekeeping());
+        spawn_local(vital(Rc::clone(&worker.deadlines).run()));
+        spawn_local(vital(Rc::clone(&worker).housekeeping()));
         let spawn = Rc::new(spawner());
         Self { worker, stops: RefCell::default(), spawn }
     }
@@ -129,12 +130,12 @@ impl Engine {
         let socket = TcpListener::from_std(socket)?;
         let (stop, stopped) = oneshot::channel();
         self.stops.borrow_mut().insert(id, stop);
-        spawn_local(accept(Rc::clone(&self.worker), id, socket, stopped, Rc::clone(&self.spawn)));
+        spawn_local(vital(accept(Rc::clone(&self.worker), id, socket, stopped, Rc::clone(&self.spawn))));
         Ok(())
     }
 
-    /// Stops accepting for the listener `id`, once all connections that wait have been accepted; idle connections
-    /// end when the snapshot has no such listener either.
+    /// Stops accepting for the listener `id`. Connections of a listener that the snapshot does not name any more end
+    /// with their exchange, idle ones at once, and so do those that wait to be accepted.
     pub fn unlisten(&self, id: ListenerId) {
         self.stops.borrow_mut().remove(&id);
         self.worker.deadlines.wake_all();
@@ -161,7 +162,7 @@ impl Engine {
 fn spawner() -> impl Fn(Connection) {
     let busy: fn(_) -> _ = connection::busy;
     let slots = connection::slots_for(busy);
-    spawn_local(trim(Rc::clone(&slots)));
+    spawn_local(vital(trim(Rc::clone(&slots))));
     move |connection| {
         spawn_local(connection::serve(connection, (Rc::clone(&slots), busy)));
     }

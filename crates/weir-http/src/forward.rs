@@ -126,17 +126,33 @@ fn status_line(out: &mut Vec<u8>, status: u16, reason: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// `strip_prefix` is taken off at a `/` boundary; what is left begins with `/`.
+/// Path and query; an empty path is `/`.
 fn target(out: &mut Vec<u8>, target: &[u8], strip_prefix: Option<&str>) {
-    let stripped = strip_prefix.and_then(|prefix| {
-        let prefix = prefix.trim_end_matches('/').as_bytes();
-        target.strip_prefix(prefix).filter(|rest| matches!(rest.first(), None | Some(b'/' | b'?')))
-    });
-    let target = stripped.unwrap_or(target);
-    if !matches!(target.first(), Some(b'/' | b'*')) {
-        out.push(b'/');
+    match strip_prefix {
+        Some(prefix) if target.first() == Some(&b'/') => stripped(out, target, prefix),
+        _ => {
+            if target.is_empty() || target[0] == b'?' {
+                out.push(b'/');
+            }
+            out.extend_from_slice(target);
+        }
     }
-    out.extend_from_slice(target);
+}
+
+/// `prefix` is taken off at a `/` boundary of the path in the form in which routes see it: a route for `/files/*` takes
+/// `/%66iles/x` too. What is left begins with `/`.
+fn stripped(out: &mut Vec<u8>, target: &[u8], prefix: &str) {
+    let mark = memchr::memchr(b'?', target).unwrap_or(target.len());
+    let mut room = Vec::new();
+    let path = weir_route::normalise(&target[..mark], &mut room);
+    let rest = path.strip_prefix(prefix.trim_end_matches('/').as_bytes());
+    let rest = rest.filter(|rest| matches!(rest.first(), None | Some(b'/')));
+    match rest {
+        Some(b"") => out.push(b'/'),
+        Some(rest) => out.extend_from_slice(rest),
+        None => out.extend_from_slice(&target[..mark]),
+    }
+    out.extend_from_slice(&target[mark..]);
 }
 
 /// Writes another `Host` than the request's, if there is to be one.
@@ -185,23 +201,24 @@ fn is_forwarding(kind: FieldKind) -> bool {
 /// A trusted proxy's own `-Proto` and `-Host` stand, since it saw the client's URL. The lists get a field line of
 /// their own, which extends them (RFC 9110 section 5.3).
 fn about_client(out: &mut Vec<u8>, request: &RequestHead, forwarding: &Forwarding<'_>) {
-    let Forwarding { client, text, trusted, fields, .. } = *forwarding;
+    let Forwarding { client, text, trusted, fields, route, .. } = *forwarding;
+    let edits = &route.request_headers;
+    let edited = |name: &str| !edits.is_empty() && is_edited_away(edits, name.as_bytes());
     let said = |kind| trusted && request.fields.iter().any(|field| field.kind == kind);
     let host = request.host.map_or(&b""[..], |host| host.of(text));
     let address = IpText::new(client);
     if matches!(fields, ForwardedFields::All | ForwardedFields::XForwarded) {
-        out.extend_from_slice(b"x-forwarded-for: ");
-        out.extend_from_slice(address.bytes());
-        if !said(FieldKind::XForwardedProto) {
-            out.extend_from_slice(b"\r\nx-forwarded-proto: http");
+        if !edited("x-forwarded-for") {
+            line(out, b"x-forwarded-for", address.bytes());
         }
-        if !host.is_empty() && !said(FieldKind::XForwardedHost) {
-            out.extend_from_slice(b"\r\nx-forwarded-host: ");
-            out.extend_from_slice(host);
+        if !said(FieldKind::XForwardedProto) && !edited("x-forwarded-proto") {
+            out.extend_from_slice(b"x-forwarded-proto: http\r\n");
         }
-        out.extend_from_slice(b"\r\n");
+        if !host.is_empty() && !said(FieldKind::XForwardedHost) && !edited("x-forwarded-host") {
+            line(out, b"x-forwarded-host", host);
+        }
     }
-    if matches!(fields, ForwardedFields::All | ForwardedFields::Forwarded) {
+    if matches!(fields, ForwardedFields::All | ForwardedFields::Forwarded) && !edited("forwarded") {
         // RFC 7239 section 4 wants quotes where a value is more than a token, such as an IPv6 address or a host with
         // its port, and allows them everywhere.
         let (open, close): (&[u8], &[u8]) = if client.is_ipv6() { (b"\"[", b"]\"") } else { (b"", b"") };
@@ -218,12 +235,14 @@ fn about_client(out: &mut Vec<u8>, request: &RequestHead, forwarding: &Forwardin
     }
 }
 
-fn is_edited_away(edits: &HeaderEdits, name: &[u8]) -> bool {
+/// A field of this name is not to be there as it came.
+pub(crate) fn is_edited_away(edits: &HeaderEdits, name: &[u8]) -> bool {
     let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
     edits.remove.iter().any(|name| is(name)) || edits.set.iter().any(|(name, _)| is(name))
 }
 
-fn edited(out: &mut Vec<u8>, edits: &HeaderEdits) {
+/// Writes the fields that the edits set and add.
+pub(crate) fn edited(out: &mut Vec<u8>, edits: &HeaderEdits) {
     for (name, value) in edits.set.iter().chain(&edits.add) {
         line(out, name.as_bytes(), value.as_bytes());
     }
@@ -341,6 +360,8 @@ mod tests {
         check("/api", "/api", "/");
         check("/api?y", "/api/", "/?y");
         check("/apix", "/api", "/apix");
+        check("/%61pi/%2e/x?/../y", "/api", "/x?/../y");
+        check("/x/../api/y", "/api", "/y");
         check("*", "/api", "*");
         check("", "/", "/");
     }

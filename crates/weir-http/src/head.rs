@@ -130,7 +130,7 @@ impl FieldKind {
 }
 
 /// One field line of a head.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Field {
     /// Its name; also where its line begins.
     pub name: Span,
@@ -158,7 +158,7 @@ pub struct ConnectionOptions {
 }
 
 /// A request's head.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct RequestHead {
     /// Case-sensitive token.
     pub method: Span,
@@ -208,7 +208,7 @@ impl RequestHead {
 }
 
 /// A response's head.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct ResponseHead {
     /// 100 to 599.
     pub status: u16,

@@ -13,6 +13,8 @@ pub mod counters;
 mod engine;
 mod exchange;
 mod forward;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod h1;
 pub mod head;
 mod pump;

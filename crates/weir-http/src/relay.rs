@@ -12,13 +12,14 @@ use std::{
     time::Duration,
 };
 
-use weir_net::{Buffer, Stream, stream::Peeked};
+use weir_config::HeaderEdits;
+use weir_net::{Buffer, Stream};
 
 use crate::{
     attempt::Attempts,
     connection::{Connection, Next},
     counters::Limit,
-    exchange::{Desk, End, Record},
+    exchange::{Desk, End, Record, count_refusal},
     forward::{self, Answering, Forwarding},
     h1::{Body, HeadLimits, Progress, ResponseParser},
     head::{BodyLength, ResponseHead, Version},
@@ -73,7 +74,9 @@ pub(crate) async fn relay(
         Ok(Outcome::Answered { reusable: true, .. }) => {
             upstream.keep(&attempts.site.keep_alive, &worker.counters, worker.deadlines.recent_ms());
         }
-        Err(End::Answer(_) | End::Cut(_)) => upstream.link().counters.failures.add(1),
+        Ok(Outcome::Died) | Err(End::Cut(_)) => upstream.link().counters.failures.add(1),
+        // Below 500 it was the client's fault.
+        Err(End::Answer(answer)) if answer.status >= 500 => upstream.link().counters.failures.add(1),
         _ => {}
     }
     result
@@ -118,8 +121,7 @@ impl<'a> Relay<'a> {
         route: &'a RouteSite,
         upstream: &'a mut Upstream,
     ) -> Self {
-        let text = connection.buffer.as_ref().map_or(&[][..], |buffer| buffer.filled());
-        let to_head = desk.request.method.of(text) == b"HEAD";
+        let to_head = desk.to_head;
         let body = Body::new(desk.request.body, listener.settings.max_body_bytes, listener.head_limits());
         Self {
             connection,
@@ -224,8 +226,12 @@ impl<'a> Relay<'a> {
                 Poll::Ready(result) => return Poll::Ready(result),
                 Poll::Pending => {}
             }
+            let was_waiting = self.client == ClientWatch::Waiting;
             if let Err(end) = self.poll_client(context) {
                 return Poll::Ready(Err(end));
+            }
+            if was_waiting && self.client == ClientWatch::HalfClosed {
+                self.connection.deadline.set(HALF_CLOSE_PATIENCE.min(self.route.route.timeout));
             }
             if self.connection.deadline.expired()
                 && let Err(end) = self.overdue(context)
@@ -267,7 +273,7 @@ impl<'a> Relay<'a> {
             }
             Poll::Ready(Err(Stop::Source(_))) => return Err(End::Gone),
             Poll::Ready(Err(Stop::Refused(refusal))) => {
-                connection.counters().refused.add(1);
+                count_refusal(connection, refusal);
                 return Err(End::Answer(refusal.into()));
             }
             Poll::Pending if progress => self.arm_for_answer(),
@@ -315,44 +321,30 @@ impl<'a> Relay<'a> {
     /// the kernel of one that is gone refuses it. So after some patience an HTTP/1.1 client, which must take any number
     /// of interim responses (RFC 9110 section 15.2), is sent one.
     fn poll_client(&mut self, context: &mut Context<'_>) -> Result<(), End> {
-        if self.client != ClientWatch::Waiting || (!self.upload.is_done() && !self.upload_broke) {
+        let uploading = !self.upload.is_done() && !self.upload_broke;
+        if self.client != ClientWatch::Waiting || uploading {
             return Ok(());
         }
-        let more_has_come = match self.desk.request.body {
-            BodyLength::None => self.connection.buffered() > self.desk.request.len,
-            _ => self.connection.buffered() > 0,
-        };
-        if more_has_come {
+        let connection = &mut *self.connection;
+        let in_use = if self.desk.request.body == BodyLength::None { self.desk.request.len } else { 0 };
+        if connection.buffered() > in_use {
             self.client = ClientWatch::Pipelining;
-        } else if self.connection.stream.poll_readable(context).is_ready() {
-            match self.connection.stream.peek() {
-                Ok(Peeked::Nothing) => {}
-                Ok(Peeked::Bytes) => self.client = ClientWatch::Pipelining,
-                Ok(Peeked::Closed) => {
-                    self.client = ClientWatch::HalfClosed;
-                    self.connection.deadline.set(HALF_CLOSE_PATIENCE.min(self.route.route.timeout));
-                }
-                Err(_) => return Err(End::Gone),
+            return Ok(());
+        }
+        // A read, not a look: only a read that finds nothing makes sure that the next event wakes this task.
+        let mut space = connection.buffer.take().unwrap_or_else(|| connection.worker.buffers.take());
+        if space.is_full() {
+            self.client = ClientWatch::Pipelining;
+        } else {
+            match connection.stream.poll_read(context, &mut space) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(0)) => self.client = ClientWatch::HalfClosed,
+                Poll::Ready(Ok(_)) => self.client = ClientWatch::Pipelining,
+                Poll::Ready(Err(_)) => return Err(End::Gone),
             }
         }
+        connection.buffer = Some(space).filter(|space| !space.is_empty());
         Ok(())
-    }
-
-    /// Notices a client that breaks off in the middle of its answer. While the server is quiet, no write would tell.
-    fn client_has_reset(&mut self, context: &mut Context<'_>) -> bool {
-        if self.client != ClientWatch::Waiting || !self.upload.is_done() {
-            return false;
-        }
-        if self.connection.stream.poll_readable(context).is_pending() {
-            return false;
-        }
-        match self.connection.stream.peek() {
-            Ok(Peeked::Nothing) => {}
-            Ok(Peeked::Bytes) => self.client = ClientWatch::Pipelining,
-            Ok(Peeked::Closed) => self.client = ClientWatch::Listening,
-            Err(_) => return true,
-        }
-        false
     }
 
     /// The deadline has come: for a client that may be gone, for the body, or for the answer.
@@ -377,7 +369,11 @@ impl<'a> Relay<'a> {
             }
             _ if !self.upload.is_done() && !self.upload_broke => {
                 self.reached(Limit::BodyTimeout);
-                Err(End::answer(408, "the request's body made no progress within body_timeout"))
+                Err(if self.upload.waits_for_sink() {
+                    End::answer(504, "the server did not take the request's body within body_timeout")
+                } else {
+                    End::answer(408, "the request's body made no progress within body_timeout")
+                })
             }
             _ => {
                 self.reached(Limit::ResponseTimeout);
@@ -415,7 +411,9 @@ impl<'a> Relay<'a> {
 
     /// The final answer: its head, then its body, then what becomes of both connections.
     async fn pass_answer(&mut self, record: &mut Record) -> Result<Outcome, End> {
-        let plan = Plan::new(self.connection, self.desk, self.upload.is_done());
+        let may_keep =
+            self.upload.is_done() && self.desk.request.keeps_alive() && !self.connection.worker.is_draining();
+        let plan = Plan::new(self.desk.response.body, self.desk.request.version, may_keep);
         let mut download =
             Pump::new(Body::new(self.desk.response.body, u64::MAX, self.listener.head_limits()), plan.coding);
         self.send_answer_head(&plan, &mut download, record).await?;
@@ -446,13 +444,7 @@ impl<'a> Relay<'a> {
         let mut head = self.connection.worker.head_room.take();
         head.clear();
         let reply = self.reply.as_mut().expect("the head is in it");
-        let answering = Answering {
-            edits: &self.route.route.response_headers,
-            encode: plan.coding == Coding::Encode,
-            decode: plan.coding == Coding::Decode || plan.hides_chunked,
-            connection: plan.connection,
-            upgrade: None,
-        };
+        let answering = plan.answering(&self.route.route.response_headers);
         forward::response(&mut head, &self.desk.response, reply.filled(), &answering);
         reply.consume(self.desk.response.len);
         // Before the head goes out: a body that is wrong from its first byte can still become a 502.
@@ -503,8 +495,11 @@ impl<'a> Relay<'a> {
                     self.reached(Limit::BodyTimeout);
                     Poll::Ready(Err(cut("the answer's body made no progress within body_timeout")))
                 }
-                Poll::Pending if self.client_has_reset(context) => Poll::Ready(Err(End::Gone)),
-                Poll::Pending => Poll::Pending,
+                // While the server is quiet, no write would tell that the client is gone.
+                Poll::Pending => match self.poll_client(context) {
+                    Ok(()) => Poll::Pending,
+                    Err(gone) => Poll::Ready(Err(gone)),
+                },
             }
         })
         .await
@@ -551,32 +546,44 @@ impl<'a> Relay<'a> {
 }
 
 /// How the answer goes to the client, given what it can take.
-struct Plan {
-    coding: Coding,
+pub(crate) struct Plan {
+    pub(crate) coding: Coding,
     /// The head announces chunks for a body that is not sent, to a client that would not know them.
     hides_chunked: bool,
-    keeps_client: bool,
+    pub(crate) keeps_client: bool,
     connection: Option<&'static str>,
 }
 
 impl Plan {
-    fn new(connection: &Connection, desk: &Desk, uploaded: bool) -> Self {
-        let is_http11 = desk.request.version == Version::Http11;
-        let (coding, has_end) = match (desk.response.body, is_http11) {
+    /// For a body of this length, towards a client of this version, whose connection may stay open if the answer's
+    /// end can be seen.
+    pub(crate) fn new(body: BodyLength, client: Version, may_keep: bool) -> Self {
+        let is_http11 = client == Version::Http11;
+        let (coding, has_end) = match (body, is_http11) {
             (BodyLength::None | BodyLength::Sized(_), _) => (Coding::AsIs, true),
             (BodyLength::Chunked, true) => (Coding::AsIs, true),
             (BodyLength::Chunked, false) => (Coding::Decode, false),
             (BodyLength::UntilClose, true) => (Coding::Encode, true),
             (BodyLength::UntilClose, false) => (Coding::AsIs, false),
         };
-        let keeps_client =
-            uploaded && has_end && desk.request.keeps_alive() && !connection.worker.is_draining();
+        let keeps_client = may_keep && has_end;
         let option = match (keeps_client, is_http11) {
             (false, _) => Some("close"),
             (true, true) => None,
             (true, false) => Some("keep-alive"),
         };
         Self { coding, hides_chunked: !is_http11, keeps_client, connection: option }
+    }
+
+    /// What this means for the head.
+    pub(crate) fn answering<'a>(&self, edits: &'a HeaderEdits) -> Answering<'a> {
+        Answering {
+            edits,
+            encode: self.coding == Coding::Encode,
+            decode: self.coding == Coding::Decode || self.hides_chunked,
+            connection: self.connection,
+            upgrade: None,
+        }
     }
 }
 

@@ -145,8 +145,8 @@ pub struct Deadline {
 
 impl Deadline {
     /// Wakes the task of `waker` from now on.
-    pub fn belongs_to(&self, waker: &Waker) {
-        self.home.table.borrow_mut().wakers[self.slot as usize] = Some(waker.clone());
+    pub fn belongs_to(&self, waker: Waker) {
+        self.home.table.borrow_mut().wakers[self.slot as usize] = Some(waker);
     }
 
     /// Due `after` from now; replaces what was set.
@@ -203,7 +203,7 @@ mod tests {
         let deadlines =
             Rc::new(Deadlines { origin: Instant::now() - Duration::from_secs(100), ..Default::default() });
         let first = deadlines.register();
-        first.belongs_to(&waker);
+        first.belongs_to(waker);
         first.set(Duration::from_secs(3600));
         deadlines.tick();
         assert!(!first.expired());

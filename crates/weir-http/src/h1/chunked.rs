@@ -156,6 +156,7 @@ impl Chunked {
             match line(input, next).map_err(|_| Refusal::Trailer)? {
                 Line::Partial if input.len() >= self.limits.bytes_max => return Err(Refusal::Trailer),
                 Line::Partial => return Ok(0),
+                Line::Empty { end } if end > self.limits.bytes_max => return Err(Refusal::Trailer),
                 Line::Empty { end } => {
                     self.state = State::Done;
                     return Ok(end);

@@ -90,3 +90,14 @@ fn everything_else_is_refused() {
     }
     check(&format!("0\r\nA: {}", "x".repeat(250)), Err(Refusal::Trailer));
 }
+
+/// Found by fuzzing: trailers that end a byte or two behind the limit were taken in one piece and refused in two.
+#[test]
+fn trailers_end_within_the_limit() {
+    for (len, is_taken) in [(200, true), (201, false), (202, false), (203, false)] {
+        let trailers = format!("X: {}\r\n\r\n", "y".repeat(len - 7));
+        assert_eq!(trailers.len(), len);
+        let expected = if is_taken { Ok(Some(("", "next"))) } else { Err(Refusal::Trailer) };
+        check(&format!("0\r\n{trailers}next"), expected);
+    }
+}
