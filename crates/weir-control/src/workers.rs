@@ -150,7 +150,7 @@ async fn drain(engine: &Engine, mut inbox: mpsc::Receiver<Order>) {
         match tokio::time::timeout(DRAIN_LOOK, inbox.recv()).await {
             Ok(Some(Order::Stop) | None) => return,
             Ok(Some(_)) => {}
-            Err(_) if engine.open_connections() == 0 => return,
+            Err(_) if engine.is_drained() => return,
             Err(_) => {}
         }
     }

@@ -4,6 +4,7 @@ use std::{
     cell::{Cell, Ref, RefCell},
     collections::HashMap,
     io,
+    net::SocketAddr,
     pin::Pin,
     rc::Rc,
     sync::{
@@ -14,7 +15,11 @@ use std::{
     time::Duration,
 };
 
-use tokio::{net::TcpListener, sync::oneshot, task::spawn_local};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+    task::spawn_local,
+};
 use weir_balance::{Rng, Server};
 use weir_net::{
     Buffers, Deadlines, Slots, Spares, Stream,
@@ -80,6 +85,8 @@ pub(crate) struct Worker {
     desks: Spares<Box<Desk>>,
     world: RefCell<Rc<World>>,
     draining: Cell<bool>,
+    /// Listeners that accept, or that have not accepted yet all that waits.
+    accepting: Cell<u32>,
     open: Cell<u32>,
 }
 
@@ -111,6 +118,7 @@ impl Engine {
             desks: Spares::default(),
             world: RefCell::new(Rc::new(World::new(site, index, None))),
             draining: Cell::new(false),
+            accepting: Cell::new(0),
             open: Cell::new(0),
         });
         spawn_local(vital(Rc::clone(&worker.deadlines).run()));
@@ -130,6 +138,7 @@ impl Engine {
         let socket = TcpListener::from_std(socket)?;
         let (stop, stopped) = oneshot::channel();
         self.stops.borrow_mut().insert(id, stop);
+        self.worker.accepting.update(|listeners| listeners + 1);
         spawn_local(vital(accept(Rc::clone(&self.worker), id, socket, stopped, Rc::clone(&self.spawn))));
         Ok(())
     }
@@ -148,9 +157,9 @@ impl Engine {
         self.worker.deadlines.wake_all();
     }
 
-    /// Client connections open in this worker.
-    pub fn open_connections(&self) -> u32 {
-        self.worker.open.get()
+    /// After [`Engine::drain`]: all connections have ended, those included that waited to be accepted.
+    pub fn is_drained(&self) -> bool {
+        self.worker.accepting.get() == 0 && self.worker.open.get() == 0
     }
 
     /// Hands over the last lines of the access log.
@@ -176,6 +185,13 @@ async fn trim<F: Future>(slots: Rc<Slots<F>>) {
     }
 }
 
+/// What a listener waits for.
+enum Came {
+    Connection(io::Result<(TcpStream, SocketAddr)>),
+    Limit(Limit),
+    Stop,
+}
+
 /// Accepts until told to stop, and then whatever already waits: closing a socket resets those in its queue.
 async fn accept(
     worker: Rc<Worker>,
@@ -185,31 +201,40 @@ async fn accept(
     spawn: Rc<Spawn>,
 ) {
     loop {
-        if let Some(limit) = worker.full() {
-            worker.counters.reached(limit);
-            // Connections close in other workers too, so there is nothing to be woken by but time.
-            while worker.full().is_some() && !worker.is_draining() {
-                tokio::time::sleep(TICK).await;
+        let came = std::future::poll_fn(|context| {
+            // Looked at here, not once before: others accept while this waits for a connection.
+            if let Some(limit) = worker.full() {
+                return Poll::Ready(Came::Limit(limit));
             }
-        }
-        let accepted = std::future::poll_fn(|context| match socket.poll_accept(context) {
-            Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
-            // The sender is dropped, not used: either way it is the word to stop.
-            Poll::Pending => Pin::new(&mut stopped).poll(context).map(|_| None),
+            match socket.poll_accept(context) {
+                Poll::Ready(accepted) => Poll::Ready(Came::Connection(accepted)),
+                // The sender is dropped, not used: either way it is the word to stop.
+                Poll::Pending => Pin::new(&mut stopped).poll(context).map(|_| Came::Stop),
+            }
         });
-        match accepted.await {
-            Some(Ok((stream, peer))) => {
+        match came.await {
+            Came::Limit(limit) => {
+                worker.counters.reached(limit);
+                // Connections close in other workers too, so there is nothing to be woken by but time.
+                while worker.full().is_some() {
+                    tokio::time::sleep(TICK).await;
+                }
+            }
+            Came::Connection(Ok((stream, peer))) => {
                 let world = worker.world();
                 let Some(listener) = world.listener(id) else { continue };
                 spawn(Connection::new(&worker, Stream::accepted(stream), listener, canonical(peer).ip()));
             }
-            Some(Err(error)) if is_exhaustion(&error) => {
+            Came::Connection(Err(error)) if is_exhaustion(&error) => {
                 worker.counters.reached(Limit::FileDescriptors);
                 tokio::time::sleep(OUT_OF_DESCRIPTORS_PAUSE).await;
             }
             // The client was gone before it was accepted.
-            Some(Err(_)) => {}
-            None => return,
+            Came::Connection(Err(_)) => {}
+            Came::Stop => {
+                worker.accepting.update(|listeners| listeners - 1);
+                return;
+            }
         }
     }
 }
@@ -234,9 +259,11 @@ impl Worker {
         self.shared.connections.fetch_sub(1, Relaxed);
     }
 
-    /// The limit that forbids another connection.
+    /// The limit that forbids another connection. None does while draining: those that wait are the last.
     fn full(&self) -> Option<Limit> {
-        if self.shared.connections.load(Relaxed) >= self.shared.connections_max.load(Relaxed) {
+        if self.is_draining() {
+            None
+        } else if self.shared.connections.load(Relaxed) >= self.shared.connections_max.load(Relaxed) {
             Some(Limit::MaxConnections)
         } else if self.open.get() >= self.shared.connections_per_worker_max.load(Relaxed) {
             Some(Limit::MaxConnectionsPerWorker)
