@@ -83,6 +83,13 @@ pub(crate) struct Answering<'a> {
     pub(crate) upgrade: Option<Span>,
 }
 
+impl<'a> Answering<'a> {
+    /// Nothing but the route's edits.
+    pub(crate) fn plain(edits: &'a HeaderEdits) -> Self {
+        Self { edits, encode: false, decode: false, connection: None, upgrade: None }
+    }
+}
+
 /// Writes the head of `response`, which lies in `text`, as the client shall see it.
 pub(crate) fn response(out: &mut Vec<u8>, response: &ResponseHead, text: &[u8], answering: &Answering<'_>) {
     out.extend_from_slice(b"HTTP/1.1 ");
