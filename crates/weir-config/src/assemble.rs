@@ -125,3 +125,6 @@ fn to_u32(number: u64) -> u32 {
 fn to_usize(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,8 @@
 //! The configuration file: text in, a checked [`Config`] or every error at its place out.
 //!
-//! The only crate that knows YAML. The way of a file: [`yaml`] reads the text into a tree with places, [`fill`]
-//! checks that against the one definition of all keys ([`spec`]) and fills in the defaults, [`settle`] works out
-//! those that depend on other keys, [`assemble`] resolves references and checks what only makes sense together.
+//! The only crate that knows YAML. The way of a file: `yaml` reads the text into a tree with places, `fill`
+//! checks that against the one definition of all keys (`spec`) and fills in the defaults, `settle` works out
+//! those that depend on other keys, `assemble` resolves references and checks what only makes sense together.
 //! Every step goes on after an error, so that all errors of a file are reported at once.
 
 #![forbid(unsafe_code)]

@@ -171,8 +171,7 @@ pub struct Route {
     pub request_headers: HeaderEdits,
     /// Edits of the response's header fields.
     pub response_headers: HeaderEdits,
-    /// From the last byte of the request (or the start of a body that is still being sent) to the first
-    /// byte of the answer.
+    /// From the last byte of the request to the end of the answer's head.
     pub timeout: Duration,
 }
 

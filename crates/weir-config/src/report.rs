@@ -188,13 +188,18 @@ impl Findings {
         self.add(Severity::Warning, span, message.into())
     }
 
+    /// Nothing that is added now will be shown.
+    pub(crate) fn is_full(&self) -> bool {
+        self.list.len() >= FINDINGS_MAX
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
     fn add(&mut self, severity: Severity, span: Span, message: String) -> &mut Raw {
         let raw = Raw { severity, span, message, help: None };
-        if self.list.len() >= FINDINGS_MAX {
+        if self.is_full() {
             self.more += usize::from(severity == Severity::Error);
             return self.spill.insert(raw);
         }

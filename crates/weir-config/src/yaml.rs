@@ -21,11 +21,19 @@ use crate::{
 /// The deepest nesting; the deepest value of the reference stands at 8.
 const DEPTH_MAX: usize = 32;
 /// The most values in one file. A server with all its keys is about ten.
-const NODES_MAX: usize = 2_000_000;
+const NODES_MAX: usize = 1_000_000;
+
+const TOO_MANY: &str = "the file has more than a million values";
 
 /// Reads one document. `None` when there is nothing to go on with; the reason is then in `findings`.
 pub(crate) fn parse(text: &str, findings: &mut Findings) -> Option<Node> {
     let mut builder = Builder { stack: Vec::new(), root: None, nodes: 0, documents: 0, findings };
+    // The parser holds all tokens of a bracketed list in one line before it gives the first, at a hundred times
+    // the size of the text: what has too many values is refused before.
+    if text.bytes().filter(|byte| *byte == b',').count() > NODES_MAX {
+        builder.findings.error(Span::point(1, 1), TOO_MANY);
+        return None;
+    }
     let mut parser = Parser::new_from_str(text);
     while let Some(event) = parser.next_event() {
         match event {
@@ -154,7 +162,7 @@ impl Builder<'_> {
     fn close(&mut self, node: Node) -> Option<()> {
         self.nodes += 1;
         if self.nodes > NODES_MAX {
-            self.findings.error(node.span, format!("the file has more than {NODES_MAX} values"));
+            self.findings.error(node.span, TOO_MANY);
             return None;
         }
         match self.stack.last_mut() {
@@ -205,6 +213,9 @@ fn syntax_error(text: &str, error: &ScanError, findings: &mut Findings) {
         Some('@' | '`' | '%') => {
             ("a plain value cannot begin with this character".to_owned(), Some("put the value in quotes"))
         }
+        _ if info.contains("recursion limit") => {
+            (format!("values are nested more than {DEPTH_MAX} levels deep"), None)
+        }
         _ if info.contains("tab") => {
             ("a tab stands where YAML allows only spaces".to_owned(), Some("indent with spaces"))
         }
@@ -246,3 +257,6 @@ fn place_of(marker: &Marker) -> Place {
     let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
     Place { line: number(marker.line()), column: number(marker.col()).saturating_add(1) }
 }
+
+#[cfg(test)]
+mod tests;

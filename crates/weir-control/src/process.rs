@@ -10,15 +10,15 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
     log,
-    running::{Running, start},
+    running::{Running, control_runtime, start_on},
     source::{Error, Source},
 };
 
 /// How often the process looks whether all its workers live.
 const WORKERS_LOOK: Duration = Duration::from_secs(1);
 
-/// Descriptors that are not for client connections and their servers: listeners, checks, metrics, logs.
-const DESCRIPTORS_RESERVED: u64 = 1024 + 256;
+/// Descriptors that are not for client connections and their servers: listeners, metrics, logs, some checks.
+const DESCRIPTORS_RESERVED: u64 = 256;
 
 /// What the process was told.
 enum Told {
@@ -35,11 +35,13 @@ struct Signals {
 
 /// Runs until told to stop by a signal.
 pub fn run(source: Source) -> Result<(), Error> {
-    let mut running = start(source)?;
+    let runtime = control_runtime()?;
+    // Before the start, which may take seconds: a SIGHUP that comes meanwhile waits, instead of ending the process.
     let mut signals = {
-        let _context = running.runtime().enter();
+        let _context = runtime.enter();
         Signals::new().map_err(|error| Error::system("signals cannot be received", error))?
     };
+    let mut running = start_on(runtime, source)?;
     notify(&[NotifyState::Ready]);
     log::info("ready", &[("pid", &std::process::id())]);
     loop {
@@ -123,7 +125,8 @@ impl Signals {
 }
 
 /// Raises the soft limit of descriptors to the hard one. Gives how many client connections that is room for, at most
-/// `wanted`: each may need a second descriptor for its server.
+/// `wanted`. A third is kept for connections to servers: idle clients need none, and busy ones share them. Should they run
+/// out all the same, requests are answered 503 and the limit `file_descriptors` counts.
 pub(crate) fn raise_descriptor_limit(wanted: u32) -> u32 {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
@@ -132,7 +135,7 @@ pub(crate) fn raise_descriptor_limit(wanted: u32) -> u32 {
         Err(_) => limit.current,
     };
     let Some(descriptors) = current else { return wanted };
-    let room = descriptors.saturating_sub(DESCRIPTORS_RESERVED).max(64) / 2;
+    let room = descriptors.saturating_sub(DESCRIPTORS_RESERVED).max(64) / 3 * 2;
     let room = u32::try_from(room).unwrap_or(u32::MAX);
     if room < wanted {
         log::warn(

@@ -34,6 +34,12 @@ const CONTROL_THREADS: usize = 2;
 /// get no traffic until they have passed.
 const FIRST_CHECKS_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// How long the last lines of the access log may take to be written.
+const LOG_WRITERS_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether they are.
+const LOG_WRITERS_LOOK: Duration = Duration::from_millis(2);
+
 /// A Weir that runs. Dropping it stops everything at once.
 pub struct Running {
     source: Source,
@@ -72,6 +78,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Brings everything up: file, sockets, checks, workers, metrics. Returns when requests are served.
 pub fn start(source: Source) -> Result<Running, Error> {
+    start_on(control_runtime()?, source)
+}
+
+/// The control plane's own event loop.
+pub(crate) fn control_runtime() -> Result<Runtime, Error> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(CONTROL_THREADS)
+        .thread_name("control")
+        .enable_all()
+        .build()
+        .map_err(|error| Error::system("the control plane's event loop cannot be made", error))
+}
+
+/// As [`start`], with the control plane on `runtime`.
+pub(crate) fn start_on(runtime: Runtime, source: Source) -> Result<Running, Error> {
     let checked = source.load().map_err(Error::Config)?;
     warn(&checked);
     let config = checked.config;
@@ -85,12 +106,6 @@ pub fn start(source: Source) -> Result<Running, Error> {
     let mut change = sockets.prepare(&config, &registry)?;
     let built = snapshot::build(&config, &registry)?;
 
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(CONTROL_THREADS)
-        .thread_name("control")
-        .enable_all()
-        .build()
-        .map_err(|error| Error::system("the control plane's event loop cannot be made", error))?;
     let checker = Checker::new(runtime.handle().clone(), RandomState::new().hash_one(0), tell);
     checker.apply(snapshot::targets(&config, &registry));
     runtime.block_on(checker.first_round(FIRST_CHECKS_TIMEOUT));
@@ -102,7 +117,7 @@ pub fn start(source: Source) -> Result<Running, Error> {
         connections_max: AtomicU32::new(connections_max),
         connections_per_worker_max: AtomicU32::new(per_worker),
         on_connect_failure: Box::new(move |server| {
-            passive.try_send(ConnectFailure { server: Arc::clone(server) })
+            passive.try_send(ConnectFailure { server: Arc::clone(server) });
         }),
     });
     let workers = Workers::start(&built.site, &registry.workers, &shared)
@@ -130,6 +145,9 @@ pub fn start(source: Source) -> Result<Running, Error> {
     let open = std::mem::take(&mut change.open);
     running.runtime().block_on(running.workers().change(&built.site, open, &[])).map_err(Error::System)?;
     sockets.commit(&mut change);
+    for address in sockets.unclaimed() {
+        log::warn("a socket was passed in that no listener binds", &[("address", &address)]);
+    }
     running.sockets = sockets;
     for (name, address) in running.addresses() {
         log::info("listening", &[("listener", &name), ("address", &address)]);
@@ -247,8 +265,15 @@ impl Running {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
+        let deadline = Instant::now() + LOG_WRITERS_TIMEOUT;
         for writer in self.log_writers.drain(..) {
-            let _ = writer.join();
+            // Whoever reads the log may have stopped reading; that must not keep the process from ending.
+            while !writer.is_finished() && Instant::now() < deadline {
+                std::thread::sleep(LOG_WRITERS_LOOK);
+            }
+            if writer.is_finished() {
+                let _ = writer.join();
+            }
         }
     }
 }

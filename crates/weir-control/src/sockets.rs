@@ -28,6 +28,8 @@ pub(crate) struct Sockets {
 #[derive(Debug)]
 pub(crate) struct Change {
     addresses: HashMap<ListenerId, SocketAddr>,
+    /// Activated sockets that a listener has claimed.
+    claimed: Vec<SocketAddr>,
     /// New sockets for each worker.
     pub(crate) open: Vec<NewSockets>,
     /// Listeners that are no more.
@@ -43,15 +45,22 @@ impl Sockets {
     }
 
     /// Binds what `config` needs and is not bound yet. Nothing else changes until [`Sockets::commit`].
-    pub(crate) fn prepare(&mut self, config: &Config, registry: &Registry) -> Result<Change, Error> {
+    pub(crate) fn prepare(&self, config: &Config, registry: &Registry) -> Result<Change, Error> {
         let mut addresses = HashMap::new();
+        let mut claimed = Vec::new();
         let mut open: Vec<NewSockets> = registry.workers.iter().map(|_| Vec::new()).collect();
         for (listener, entry) in config.listeners.iter().zip(&registry.listeners) {
             if let Some(address) = self.addresses.get(&entry.id) {
                 addresses.insert(entry.id, *address);
                 continue;
             }
-            let sockets = self.bind(listener.bind, open.len()).map_err(|error| {
+            let activated = self.activated(listener.bind);
+            claimed.extend(activated.map(|_| listener.bind));
+            let sockets = match activated {
+                Some(socket) => listen::share(socket, open.len()),
+                None => listen::bind(listener.bind, open.len(), self.overlaps(listener.bind)),
+            };
+            let sockets = sockets.map_err(|error| {
                 Error::System(format!(
                     "listener `{}` cannot listen on {}: {}",
                     listener.name,
@@ -67,12 +76,15 @@ impl Sockets {
             }
         }
         let close = self.addresses.keys().filter(|id| !addresses.contains_key(id)).copied().collect();
-        Ok(Change { addresses, open, close })
+        Ok(Change { addresses, claimed, open, close })
     }
 
     /// The change has been carried out.
     pub(crate) fn commit(&mut self, change: &mut Change) {
         self.addresses = std::mem::take(&mut change.addresses);
+        // The workers have their own handles now. Kept here, a socket would go on listening after its listener's end.
+        self.activated
+            .retain(|socket| !socket.local_addr().is_ok_and(|bound| change.claimed.contains(&bound)));
     }
 
     /// Where a listener listens.
@@ -80,18 +92,21 @@ impl Sockets {
         self.addresses.get(&id).copied()
     }
 
-    fn bind(&mut self, address: SocketAddr, workers: usize) -> io::Result<Vec<TcpListener>> {
-        let passed =
-            self.activated.iter().position(|socket| socket.local_addr().is_ok_and(|bound| bound == address));
-        match passed {
-            Some(index) => {
-                // One socket that all workers share, since it is not ours to bind again.
-                let socket = self.activated.swap_remove(index);
-                socket.set_nonblocking(true)?;
-                (0..workers).map(|_| socket.try_clone()).collect()
-            }
-            None => listen::bind(address, workers),
-        }
+    /// Addresses that were passed in and that no listener has: connections to them wait for nobody.
+    pub(crate) fn unclaimed(&self) -> Vec<SocketAddr> {
+        self.activated.iter().filter_map(|socket| socket.local_addr().ok()).collect()
+    }
+
+    fn activated(&self, address: SocketAddr) -> Option<&TcpListener> {
+        self.activated.iter().find(|socket| socket.local_addr().is_ok_and(|bound| bound == address))
+    }
+
+    /// This process listens on an address that a new socket for `address` would share connections with.
+    fn overlaps(&self, address: SocketAddr) -> bool {
+        self.addresses.values().any(|own| {
+            own.port() == address.port()
+                && (own.ip() == address.ip() || own.ip().is_unspecified() || address.ip().is_unspecified())
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use weir_config::{HeaderEdits, Redirect, Respond};
 use weir_route::Request as _;
 
 use crate::{
-    forward::{decimal, display, line},
+    forward::{decimal, display, edited, is_edited_away, line},
     h1::Refusal,
     view::View,
 };
@@ -24,11 +24,12 @@ impl Answer {
         Self { status, reason: reason.into() }
     }
 
-    /// Writes the whole answer. `with_body` is false for HEAD.
-    pub(crate) fn write(&self, out: &mut Vec<u8>, with_body: bool, connection: Option<&str>) {
+    /// Writes the whole answer, and says how long its body is. `with_body` is false for HEAD.
+    pub(crate) fn write(&self, out: &mut Vec<u8>, with_body: bool, connection: Option<&str>) -> usize {
         let body = format!("{} {}: {}\n", self.status, phrase(self.status), self.reason);
         head(out, self.status, connection);
-        content(out, "text/plain; charset=utf-8", body.as_bytes(), with_body);
+        line(out, b"content-type", b"text/plain; charset=utf-8");
+        content(out, body.as_bytes(), with_body)
     }
 }
 
@@ -38,20 +39,25 @@ impl From<Refusal> for Answer {
     }
 }
 
-/// Writes the answer of a `respond` route.
+/// Writes the answer of a `respond` route, and says how long its body is.
 pub(crate) fn respond(
     out: &mut Vec<u8>,
     respond: &Respond,
     edits: &HeaderEdits,
     with_body: bool,
     connection: Option<&str>,
-) {
+) -> usize {
     head(out, respond.status, connection);
-    extra(out, edits);
-    if matches!(respond.status, 204 | 304) {
-        out.extend_from_slice(b"\r\n");
+    let has_content = !matches!(respond.status, 204 | 304);
+    if has_content && !is_edited_away(edits, b"content-type") {
+        line(out, b"content-type", respond.content_type.as_bytes());
+    }
+    edited(out, edits);
+    if has_content {
+        content(out, respond.body.as_bytes(), with_body)
     } else {
-        content(out, &respond.content_type, respond.body.as_bytes(), with_body);
+        out.extend_from_slice(b"\r\n");
+        0
     }
 }
 
@@ -70,17 +76,36 @@ pub(crate) fn redirect(
         None => location(out, redirect, view),
     }
     out.extend_from_slice(b"\r\n");
-    extra(out, edits);
+    edited(out, edits);
     out.extend_from_slice(b"content-length: 0\r\n\r\n");
 }
 
 /// The request's own URL with the redirect's changes.
 fn location(out: &mut Vec<u8>, redirect: &Redirect, view: &View<'_>) {
+    let (own_host, own_port) = split_port(view.host());
+    let host = redirect.host.as_deref().map_or(own_host, str::as_bytes);
+    // A request of HTTP/1.0 may name no host; a path alone is then all that can be said (RFC 9110 section 10.2.2).
+    if !host.is_empty() {
+        authority(out, redirect, host, own_port);
+    }
+    match &redirect.path {
+        Some(path) => out.extend_from_slice(path.as_bytes()),
+        None => {
+            out.extend_from_slice(view.path());
+            if let Some(query) = view.query() {
+                out.push(b'?');
+                out.extend_from_slice(query);
+            }
+        }
+    }
+}
+
+/// Scheme, host and port.
+fn authority(out: &mut Vec<u8>, redirect: &Redirect, host: &[u8], own_port: Option<&[u8]>) {
     let scheme = redirect.scheme.as_deref().unwrap_or("http");
     out.extend_from_slice(scheme.as_bytes());
     out.extend_from_slice(b"://");
-    let (own_host, own_port) = split_port(view.host());
-    out.extend_from_slice(redirect.host.as_deref().map_or(own_host, str::as_bytes));
+    out.extend_from_slice(host);
     // The port of the request belongs to its scheme and host; it means nothing with others.
     let own_port = own_port.filter(|_| redirect.scheme.is_none() && redirect.host.is_none());
     match (redirect.port, own_port) {
@@ -93,16 +118,6 @@ fn location(out: &mut Vec<u8>, redirect: &Redirect, view: &View<'_>) {
             out.extend_from_slice(port);
         }
         _ => {}
-    }
-    match &redirect.path {
-        Some(path) => out.extend_from_slice(path.as_bytes()),
-        None => {
-            out.extend_from_slice(view.path());
-            if let Some(query) = view.query() {
-                out.push(b'?');
-                out.extend_from_slice(query);
-            }
-        }
     }
 }
 
@@ -137,20 +152,15 @@ fn head(out: &mut Vec<u8>, status: u16, connection: Option<&str>) {
     }
 }
 
-fn content(out: &mut Vec<u8>, content_type: &str, body: &[u8], with_body: bool) {
-    line(out, b"content-type", content_type.as_bytes());
+fn content(out: &mut Vec<u8>, body: &[u8], with_body: bool) -> usize {
     out.extend_from_slice(b"content-length: ");
     decimal(out, body.len() as u64);
     out.extend_from_slice(b"\r\n\r\n");
-    if with_body {
-        out.extend_from_slice(body);
+    if !with_body {
+        return 0;
     }
-}
-
-fn extra(out: &mut Vec<u8>, edits: &HeaderEdits) {
-    for (name, value) in edits.set.iter().chain(&edits.add) {
-        line(out, name.as_bytes(), value.as_bytes());
-    }
+    out.extend_from_slice(body);
+    body.len()
 }
 
 /// The reason phrases of RFC 9110 section 15.
@@ -180,6 +190,7 @@ fn phrase(status: u16) -> &'static str {
         431 => "Request Header Fields Too Large",
         451 => "Unavailable For Legal Reasons",
         500 => "Internal Server Error",
+        501 => "Not Implemented",
         502 => "Bad Gateway",
         503 => "Service Unavailable",
         504 => "Gateway Timeout",

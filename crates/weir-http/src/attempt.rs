@@ -63,7 +63,13 @@ impl<'a> Attempts<'a> {
             desk.tried.push(index);
             let now_ms = connection.worker.deadlines.recent_ms();
             let lease = Lease::new(link, connection.worker.index);
-            let lease = match Upstream::reuse(lease, &self.site.keep_alive, now_ms) {
+            // After one connection has died unseen, others of the same age may have too.
+            let kept = if self.replayed {
+                Err(lease)
+            } else {
+                Upstream::reuse(lease, &self.site.keep_alive, now_ms)
+            };
+            let lease = match kept {
                 Ok(upstream) if self.is_replayable || is_alive(&upstream) => return Ok(upstream),
                 // It closed a moment ago; the server itself may be well.
                 Ok(upstream) => upstream.into_lease(),

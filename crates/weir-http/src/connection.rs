@@ -18,7 +18,7 @@ use crate::{
     counters::{Limit, ListenerCounters},
     engine::Worker,
     exchange,
-    site::ListenerId,
+    site::{ListenerId, ListenerSite},
 };
 
 /// How long a connection that is being closed may go on sending what nobody reads.
@@ -36,32 +36,14 @@ pub(crate) struct Connection {
     /// What has arrived and is not consumed; `None` when that is nothing.
     pub(crate) buffer: Option<Buffer>,
     pub(crate) listener: ListenerId,
+    /// Its first request has begun.
+    pub(crate) has_begun: bool,
     pub(crate) client: IpAddr,
-    open: Open,
-}
-
-/// Counts a connection as open until it is dropped.
-#[derive(Debug)]
-pub(crate) struct Open {
-    worker: Rc<Worker>,
     counters: Arc<ListenerCounters>,
 }
 
-impl Open {
-    pub(crate) fn new(worker: &Rc<Worker>, counters: Arc<ListenerCounters>) -> Self {
-        counters.accepted.add(1);
-        counters.open.add(1);
-        worker.opened();
-        Self { worker: Rc::clone(worker), counters }
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.counters.open.sub(1);
-        self.worker.closed();
-    }
-}
+/// Where busy connections run, and what they run there.
+pub(crate) type Places<F> = (Rc<Slots<F>>, fn(Connection) -> F);
 
 /// What comes after an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,25 +56,23 @@ pub(crate) enum Next {
     Linger,
 }
 
-/// Where busy connections run, and what they run there.
-pub(crate) type Places<F> = (Rc<Slots<F>>, fn(Connection) -> F);
-
 /// Serves a connection to its end. `busy` is [`busy`]: its future's type has no name, so it comes as an argument.
-pub(crate) async fn serve<F: Future<Output = Option<Connection>>>(
-    worker: Rc<Worker>,
-    stream: Stream,
-    (listener, client): (ListenerId, IpAddr),
-    open: Open,
-    (slots, busy): Places<F>,
-) {
-    let deadline = poll_fn(|context| Poll::Ready(worker.deadlines.register(context.waker()))).await;
-    let mut connection = Connection { worker, stream, deadline, buffer: None, listener, client, open };
-    let Some(timeout) = connection.first_timeout() else { return };
-    connection.deadline.set(timeout);
-    while poll_fn(|context| connection.poll_idle(context)).await {
-        match slots.run(busy(connection)).await {
-            Some(idle) => connection = idle,
-            None => return,
+///
+/// Not an `async fn`: that would hold its arguments twice, once as they came and once as they are used.
+#[allow(clippy::manual_async_fn)]
+pub(crate) fn serve<F>(mut connection: Connection, (slots, busy): Places<F>) -> impl Future<Output = ()>
+where
+    F: Future<Output = Option<Connection>>,
+{
+    async move {
+        // A task's waker stays the same for as long as it lives.
+        let waker = poll_fn(|context| Poll::Ready(context.waker().clone())).await;
+        connection.deadline.belongs_to(waker);
+        while poll_fn(|context| connection.poll_idle(context)).await {
+            match slots.run(|| busy(connection)).await {
+                Some(idle) => connection = idle,
+                None => return,
+            }
         }
     }
 }
@@ -110,8 +90,11 @@ pub(crate) async fn busy(mut connection: Connection) -> Option<Connection> {
     worker.give_back_desk(desk);
     match next {
         Next::Request => {
-            let timeout = connection.idle_timeout()?;
-            connection.deadline.set(timeout);
+            // Before its first request, a connection is not idle but late: its deadline stands.
+            if connection.has_begun {
+                let timeout = connection.idle_timeout()?;
+                connection.deadline.set(timeout);
+            }
             Some(connection)
         }
         Next::Close => None,
@@ -130,7 +113,34 @@ where
     Rc::new(Slots::default())
 }
 
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.counters.open.sub(1);
+        self.worker.closed();
+    }
+}
+
 impl Connection {
+    /// Counts a connection that has been accepted for `listener` as open until it is dropped.
+    pub(crate) fn new(worker: &Rc<Worker>, stream: Stream, listener: &ListenerSite, client: IpAddr) -> Self {
+        let counters = Arc::clone(&listener.counters[worker.index]);
+        counters.accepted.add(1);
+        counters.open.add(1);
+        worker.opened();
+        let deadline = worker.deadlines.register();
+        deadline.set(listener.settings.header_timeout);
+        Self {
+            worker: Rc::clone(worker),
+            stream,
+            deadline,
+            buffer: None,
+            listener: listener.id,
+            has_begun: false,
+            client,
+            counters,
+        }
+    }
+
     /// True when a request may have arrived, false when the connection shall end.
     fn poll_idle(&mut self, context: &mut Context<'_>) -> Poll<bool> {
         if self.stream.poll_readable(context).is_ready() {
@@ -140,23 +150,15 @@ impl Connection {
             return Poll::Ready(false);
         }
         if self.deadline.expired() {
-            self.worker.counters.reached(Limit::IdleTimeout);
+            let limit = if self.has_begun { Limit::IdleTimeout } else { Limit::HeaderTimeout };
+            self.worker.counters.reached(limit);
             return Poll::Ready(false);
         }
         Poll::Pending
     }
 
-    fn first_timeout(&self) -> Option<Duration> {
-        Some(self.worker.world().listener(self.listener)?.settings.header_timeout)
-    }
-
     fn idle_timeout(&self) -> Option<Duration> {
         Some(self.worker.world().listener(self.listener)?.settings.idle_timeout)
-    }
-
-    /// How long a write to the client may make no progress.
-    pub(crate) fn body_timeout(&self) -> Option<Duration> {
-        Some(self.worker.world().listener(self.listener)?.settings.body_timeout)
     }
 
     /// How many bytes have arrived and are not consumed.
@@ -176,7 +178,7 @@ impl Connection {
 
     /// The counters of its listener, which outlive any snapshot.
     pub(crate) fn counters(&self) -> &ListenerCounters {
-        &self.open.counters
+        &self.counters
     }
 
     /// Says that no more will be sent, and throws away what still comes, for a bounded time and amount.
@@ -199,5 +201,26 @@ impl Connection {
             }
         })
         .await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_future<F: Future>(_: fn(Connection) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    fn size_of_task<F, T: Future>(_: fn(Connection) -> F, _: impl Fn(Connection, Places<F>) -> T) -> usize {
+        size_of::<T>()
+    }
+
+    /// An idle connection pays for the task, a busy one for the copy of its future.
+    #[test]
+    fn futures_stay_small() {
+        let (task, future) = (size_of_task(busy, serve), size_of_future(busy));
+        assert!(task <= 200, "the task of a connection has grown to {task} bytes");
+        assert!(future <= 1800, "the future of a busy connection has grown to {future} bytes");
     }
 }

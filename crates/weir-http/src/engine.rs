@@ -17,14 +17,15 @@ use std::{
 use tokio::{net::TcpListener, sync::oneshot, task::spawn_local};
 use weir_balance::{Rng, Server};
 use weir_net::{
-    Buffers, Deadlines, Stream,
+    Buffers, Deadlines, Slots, Spares, Stream,
     deadline::TICK,
     stream::{canonical, is_exhaustion},
+    worker::vital,
 };
 
 use crate::{
     access_log,
-    connection::{self, Open},
+    connection::{self, Connection},
     counters::{Limit, WorkerCounters},
     exchange::Desk,
     site::{ListenerId, Site},
@@ -36,9 +37,6 @@ const OUT_OF_DESCRIPTORS_PAUSE: Duration = Duration::from_millis(100);
 
 /// How often idle connections to servers are looked at.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Free desks that a worker keeps for reuse.
-const DESKS_KEPT_MAX: usize = 256;
 
 /// What all workers share. Touched when a connection opens or closes or a connect fails, never per request.
 pub struct Shared {
@@ -63,7 +61,7 @@ pub struct Engine {
 }
 
 /// Starts the task of an accepted connection.
-type Spawn = dyn Fn(Stream, (ListenerId, std::net::IpAddr), Open);
+type Spawn = dyn Fn(Connection);
 
 /// The state of one worker. Everything in it belongs to one thread.
 pub(crate) struct Worker {
@@ -79,8 +77,7 @@ pub(crate) struct Worker {
     pub(crate) path_room: RefCell<Vec<u8>>,
     /// Lines of the access log that are not handed over yet.
     pub(crate) log_lines: RefCell<Vec<u8>>,
-    #[allow(clippy::vec_box)] // boxed so that a desk moves by its address, not by its bytes
-    desks: RefCell<Vec<Box<Desk>>>,
+    desks: Spares<Box<Desk>>,
     world: RefCell<Rc<World>>,
     draining: Cell<bool>,
     open: Cell<u32>,
@@ -111,14 +108,14 @@ impl Engine {
             head_room: Cell::default(),
             path_room: RefCell::default(),
             log_lines: RefCell::default(),
-            desks: RefCell::default(),
+            desks: Spares::default(),
             world: RefCell::new(Rc::new(World::new(site, index, None))),
             draining: Cell::new(false),
             open: Cell::new(0),
         });
-        spawn_local(Rc::clone(&worker.deadlines).run());
-        spawn_local(Rc::clone(&worker).housekeeping());
-        let spawn = Rc::new(spawner(Rc::clone(&worker)));
+        spawn_local(vital(Rc::clone(&worker.deadlines).run()));
+        spawn_local(vital(Rc::clone(&worker).housekeeping()));
+        let spawn = Rc::new(spawner());
         Self { worker, stops: RefCell::default(), spawn }
     }
 
@@ -133,12 +130,12 @@ impl Engine {
         let socket = TcpListener::from_std(socket)?;
         let (stop, stopped) = oneshot::channel();
         self.stops.borrow_mut().insert(id, stop);
-        spawn_local(accept(Rc::clone(&self.worker), id, socket, stopped, Rc::clone(&self.spawn)));
+        spawn_local(vital(accept(Rc::clone(&self.worker), id, socket, stopped, Rc::clone(&self.spawn))));
         Ok(())
     }
 
-    /// Stops accepting for the listener `id`, once all connections that wait have been accepted; idle connections
-    /// end when the snapshot has no such listener either.
+    /// Stops accepting for the listener `id`. Connections of a listener that the snapshot does not name any more end
+    /// with their exchange, idle ones at once, and so do those that wait to be accepted.
     pub fn unlisten(&self, id: ListenerId) {
         self.stops.borrow_mut().remove(&id);
         self.worker.deadlines.wake_all();
@@ -162,12 +159,20 @@ impl Engine {
     }
 }
 
-fn spawner(worker: Rc<Worker>) -> impl Fn(Stream, (ListenerId, std::net::IpAddr), Open) {
+fn spawner() -> impl Fn(Connection) {
     let busy: fn(_) -> _ = connection::busy;
     let slots = connection::slots_for(busy);
-    move |stream, origin, open| {
-        let places = (Rc::clone(&slots), busy);
-        spawn_local(connection::serve(Rc::clone(&worker), stream, origin, open, places));
+    spawn_local(vital(trim(Rc::clone(&slots))));
+    move |connection| {
+        spawn_local(connection::serve(connection, (Rc::clone(&slots), busy)));
+    }
+}
+
+/// Gives up places that busy connections do not need any more, for ever.
+async fn trim<F: Future>(slots: Rc<Slots<F>>) {
+    loop {
+        tokio::time::sleep(SWEEP_INTERVAL).await;
+        slots.trim();
     }
 }
 
@@ -196,8 +201,7 @@ async fn accept(
             Some(Ok((stream, peer))) => {
                 let world = worker.world();
                 let Some(listener) = world.listener(id) else { continue };
-                let open = Open::new(&worker, Arc::clone(&listener.counters[worker.index]));
-                spawn(Stream::accepted(stream), (id, canonical(peer).ip()), open);
+                spawn(Connection::new(&worker, Stream::accepted(stream), listener, canonical(peer).ip()));
             }
             Some(Err(error)) if is_exhaustion(&error) => {
                 worker.counters.reached(Limit::FileDescriptors);
@@ -242,14 +246,11 @@ impl Worker {
     }
 
     pub(crate) fn take_desk(&self) -> Box<Desk> {
-        self.desks.borrow_mut().pop().unwrap_or_default()
+        self.desks.take().unwrap_or_default()
     }
 
     pub(crate) fn give_back_desk(&self, desk: Box<Desk>) {
-        let mut desks = self.desks.borrow_mut();
-        if desks.len() < DESKS_KEPT_MAX {
-            desks.push(desk);
-        }
+        self.desks.give(desk);
     }
 
     /// Lines of the access log wait here for company.
@@ -289,6 +290,8 @@ impl Worker {
                 self.deadlines.now();
                 let world = Rc::clone(&self.world());
                 world.sweep(self.deadlines.recent_ms());
+                self.buffers.trim();
+                self.desks.trim();
             }
         }
     }

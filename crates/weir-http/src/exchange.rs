@@ -3,7 +3,13 @@
 //! Read [`run`] first: it is the way of an exchange. What differs between versions of HTTP lies in the codec (`h1`);
 //! what differs between servers lies in `attempt`; bytes are moved by `relay`.
 
-use std::{borrow::Cow, future::poll_fn, rc::Rc, task::Poll, time::Instant};
+use std::{
+    borrow::Cow,
+    future::poll_fn,
+    rc::Rc,
+    task::Poll,
+    time::{Duration, Instant},
+};
 
 use weir_balance::ServerIndex;
 use weir_config::{Action, PoolIndex};
@@ -27,6 +33,8 @@ use crate::{
 pub(crate) struct Desk {
     pub(crate) request: RequestHead,
     pub(crate) response: ResponseHead,
+    /// The request is HEAD: kept here, since the head's text goes on before the answer comes.
+    pub(crate) to_head: bool,
     /// Servers that this request has been tried on.
     pub(crate) tried: Vec<ServerIndex>,
     /// The request's part of its line in the access log.
@@ -42,7 +50,8 @@ pub(crate) enum End {
     Gone,
     /// Nothing of an answer has been sent: this is it.
     Answer(Answer),
-    /// The answer broke off: closing the connection tells the client.
+    /// The answer broke off. A reset tells the client, even one that would take the end of the connection for the end
+    /// of the body.
     Cut(Cow<'static, str>),
 }
 
@@ -75,8 +84,9 @@ pub(crate) async fn exchange(connection: &mut Connection, desk: &mut Desk) -> Ne
         Ok(next) => next,
         Err(End::Idle) => return Next::Request,
         Err(End::Gone) => Next::Close,
-        Err(End::Answer(answer)) => refuse(connection, desk, &mut record, answer).await,
+        Err(End::Answer(answer)) => refuse(connection, desk, listener, &mut record, answer).await,
         Err(End::Cut(reason)) => {
+            connection.stream.reset_when_closed();
             record.reason = Some(reason);
             Next::Close
         }
@@ -93,13 +103,13 @@ async fn run(
     listener: &ListenerSite,
     record: &mut Record,
 ) -> Result<Next, End> {
-    read_head(connection, &mut desk.request, listener, record).await?;
+    read_head(connection, desk, listener, record).await?;
     let route = find_route(connection, desk, world, listener, record)?;
     let pool = match &route.route.action {
         Action::Pool(pool) => *pool,
         Action::Split(shares) => draw(connection, shares),
         Action::Redirect(_) | Action::Respond(_) => {
-            return answer_by_route(connection, desk, route, record).await;
+            return answer_by_route(connection, desk, listener, route, record).await;
         }
     };
     record.pool = Some(pool);
@@ -116,21 +126,26 @@ async fn run(
 /// Reads until the head is whole, and refuses what the gate does not let pass.
 async fn read_head(
     connection: &mut Connection,
-    head: &mut RequestHead,
+    desk: &mut Desk,
     listener: &ListenerSite,
     record: &mut Record,
 ) -> Result<(), End> {
+    let head = &mut desk.request;
     let limits = listener.head_limits();
     let worker = Rc::clone(&connection.worker);
     let mut parser = RequestParser::default();
-    let mut is_timed = false;
+    // On a new connection the time runs since the accept.
+    let mut is_timed = !std::mem::replace(&mut connection.has_begun, true);
     let mut buffer = connection.buffer.take().unwrap_or_else(|| worker.buffers.take());
     let result = poll_fn(|context| {
         loop {
             match parser.parse(buffer.filled(), head, &limits) {
                 Ok(Progress::Whole) => return Poll::Ready(Ok(())),
                 Ok(Progress::Partial) => {}
-                Err(refusal) => return Poll::Ready(Err(End::Answer(refusal.into()))),
+                Err(refusal) => {
+                    count_refusal(connection, refusal);
+                    return Poll::Ready(Err(End::Answer(refusal.into())));
+                }
             }
             if buffer.is_full() {
                 buffer.compact();
@@ -138,7 +153,10 @@ async fn read_head(
             match connection.stream.poll_read(context, &mut buffer) {
                 Poll::Ready(Ok(n)) if n > 0 => continue,
                 Poll::Ready(_) => return Poll::Ready(Err(End::Gone)),
-                Poll::Pending if buffer.is_empty() => return Poll::Ready(Err(End::Idle)),
+                Poll::Pending if buffer.is_empty() => {
+                    connection.has_begun = !is_timed;
+                    return Poll::Ready(Err(End::Idle));
+                }
                 Poll::Pending => {}
             }
             if !is_timed {
@@ -157,17 +175,17 @@ async fn read_head(
     })
     .await;
     record.started = Some(worker.deadlines.now());
-    if let Err(End::Answer(_)) = result {
+    if result.is_err() {
         // What the parser holds of a head that it refused is not to be used.
         *head = RequestHead { fields: std::mem::take(&mut head.fields), ..RequestHead::default() };
         head.fields.clear();
-        connection.counters().refused.add(1);
     }
+    desk.to_head = head.method.of(buffer.filled()) == b"HEAD";
     if !buffer.is_empty() {
         connection.buffer = Some(buffer);
     }
     result?;
-    check_body(connection, head, listener)
+    check_body(connection, &desk.request, listener)
 }
 
 /// What can be said of a body before anything goes upstream: its announced size, and the part that came with the head.
@@ -182,7 +200,7 @@ fn check_body(connection: &Connection, head: &RequestHead, listener: &ListenerSi
         _ => Ok(()),
     };
     result.map_err(|refusal| {
-        connection.counters().refused.add(1);
+        count_refusal(connection, refusal);
         End::Answer(refusal.into())
     })
 }
@@ -203,8 +221,8 @@ fn find_route<'a>(
     }
     match desk.request.method.of(text) {
         // It would show to a script what was added on the way (RFC 9110 section 9.3.8), and nobody else needs it.
-        b"TRACE" => return Err(End::answer(405, "TRACE is not allowed")),
-        b"CONNECT" => return Err(End::answer(405, "CONNECT is not allowed: this is not a forward proxy")),
+        b"TRACE" => return Err(End::answer(501, "TRACE is not supported")),
+        b"CONNECT" => return Err(End::answer(501, "CONNECT is not supported: this is not a forward proxy")),
         _ => {}
     }
     match world.table(connection.listener).find(&view, &mut connection.worker.path_room.borrow_mut()) {
@@ -236,6 +254,7 @@ fn draw(connection: &Connection, shares: &[(PoolIndex, u32)]) -> PoolIndex {
 async fn answer_by_route(
     connection: &mut Connection,
     desk: &Desk,
+    listener: &ListenerSite,
     route: &RouteSite,
     record: &mut Record,
 ) -> Result<Next, End> {
@@ -246,7 +265,6 @@ async fn answer_by_route(
     {
         let text = connection.buffer.as_ref().map_or(&[][..], |buffer| buffer.filled());
         let view = View { head: &desk.request, text, client: connection.client };
-        let with_body = desk.request.method.of(text) != b"HEAD";
         let edits = &route.route.response_headers;
         match &route.route.action {
             Action::Redirect(redirect) => {
@@ -255,12 +273,13 @@ async fn answer_by_route(
             }
             Action::Respond(respond) => {
                 record.status = respond.status;
-                answer::respond(&mut out, respond, edits, with_body, option);
+                record.response_bytes =
+                    answer::respond(&mut out, respond, edits, !desk.to_head, option) as u64;
             }
             Action::Pool(_) | Action::Split(_) => unreachable!("these go to a server"),
         }
     }
-    let written = write_out(connection, &out).await;
+    let written = write_out(connection, &out, listener.settings.body_timeout).await;
     worker.head_room.set(out);
     written?;
     finish_own(connection, desk, next);
@@ -268,24 +287,25 @@ async fn answer_by_route(
 }
 
 /// Tells the client why not.
-async fn refuse(connection: &mut Connection, desk: &Desk, record: &mut Record, answer: Answer) -> Next {
-    count_limit(connection, answer.status);
+async fn refuse(
+    connection: &mut Connection,
+    desk: &Desk,
+    listener: &ListenerSite,
+    record: &mut Record,
+    answer: Answer,
+) -> Next {
     // A head that the gate refused leaves no place at which the next request could begin.
     let (next, option) = if desk.request.len == 0 {
         (Next::Linger, Some("close"))
     } else {
         after_own_answer(connection, desk)
     };
-    let with_body = match &connection.buffer {
-        Some(buffer) if desk.request.len > 0 => desk.request.method.of(buffer.filled()) != b"HEAD",
-        _ => true,
-    };
     let mut out = connection.worker.head_room.take();
     out.clear();
-    answer.write(&mut out, with_body, option);
+    record.response_bytes += answer.write(&mut out, !desk.to_head, option) as u64;
     record.status = answer.status;
     record.reason = Some(answer.reason);
-    let written = write_out(connection, &out).await;
+    let written = write_out(connection, &out, listener.settings.body_timeout).await;
     connection.worker.head_room.set(out);
     if written.is_err() {
         return Next::Close;
@@ -294,11 +314,14 @@ async fn refuse(connection: &mut Connection, desk: &Desk, record: &mut Record, a
     next
 }
 
-fn count_limit(connection: &Connection, status: u16) {
-    let limit = match status {
-        413 => Limit::MaxBodyBytes,
-        414 => Limit::MaxUriBytes,
-        431 => Limit::MaxHeaderBytes,
+/// Counts a request that the gate refused, and the limit if it was one that did.
+pub(crate) fn count_refusal(connection: &Connection, refusal: Refusal) {
+    connection.counters().refused.add(1);
+    let limit = match refusal {
+        Refusal::BodyTooLarge => Limit::MaxBodyBytes,
+        Refusal::UriTooLong => Limit::MaxUriBytes,
+        Refusal::HeadTooLarge => Limit::MaxHeaderBytes,
+        Refusal::TooManyFields => Limit::MaxHeaders,
         _ => return,
     };
     connection.worker.counters.reached(limit);
@@ -323,9 +346,8 @@ fn finish_own(connection: &mut Connection, desk: &Desk, next: Next) {
     }
 }
 
-async fn write_out(connection: &mut Connection, bytes: &[u8]) -> Result<(), End> {
-    let Some(listener_timeout) = connection.body_timeout() else { return Err(End::Gone) };
-    connection.deadline.set(listener_timeout);
+async fn write_out(connection: &mut Connection, bytes: &[u8], timeout: Duration) -> Result<(), End> {
+    connection.deadline.set(timeout);
     let mut left = bytes;
     poll_fn(|context| {
         while !left.is_empty() {
@@ -355,14 +377,19 @@ fn account(connection: &Connection, desk: &Desk, world: &World, listener: &Liste
             counters.abandoned.add(1);
         } else {
             counters.answers.count(record.status);
-            counters.latency.observe(duration);
+            // How long a tunnel was open says nothing of how fast anybody answered.
+            if record.status != 101 {
+                counters.latency.observe(duration);
+            }
         }
         counters.request_bytes.add(record.request_bytes);
         counters.response_bytes.add(record.response_bytes);
     }
     if let (Some(server), None, true) = (&record.server, &record.reason, record.status > 0) {
         server.counters.answers.count(record.status);
-        server.counters.latency.observe(duration);
+        if record.status != 101 {
+            server.counters.latency.observe(duration);
+        }
     }
     if let Some(log) = &world.site.access_log {
         let mut fallback = Vec::new();

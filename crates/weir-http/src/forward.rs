@@ -13,6 +13,8 @@ use crate::head::{Field, FieldKind, RequestHead, ResponseHead, Span};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Forwarding<'a> {
     pub(crate) route: &'a Route,
+    /// What the head points into.
+    pub(crate) text: &'a [u8],
     pub(crate) client: IpAddr,
     /// The client is a proxy that is believed.
     pub(crate) trusted: bool,
@@ -21,23 +23,31 @@ pub(crate) struct Forwarding<'a> {
     pub(crate) host_default: std::net::SocketAddr,
 }
 
-/// Writes the head of `request`, which lies in `text`, as the server shall see it.
-pub(crate) fn request(out: &mut Vec<u8>, request: &RequestHead, text: &[u8], forwarding: &Forwarding<'_>) {
-    let Forwarding { route, trusted, .. } = *forwarding;
+/// Writes the head of `request` as the server shall see it.
+pub(crate) fn request(out: &mut Vec<u8>, request: &RequestHead, forwarding: &Forwarding<'_>) {
+    let Forwarding { route, text, trusted, .. } = *forwarding;
     out.extend_from_slice(request.method.of(text));
     out.push(b' ');
-    target(out, request.target.of(text), route.rewrite.strip_prefix.as_deref());
+    match (request.target.of(text), request.method.of(text)) {
+        // RFC 9112 section 3.2.4: absolute-form without a path, which asks for the server itself.
+        (b"", b"OPTIONS") => out.push(b'*'),
+        (text, _) => target(out, text, route.rewrite.strip_prefix.as_deref()),
+    }
     out.extend_from_slice(b" HTTP/1.1\r\n");
-    host(out, request, text, forwarding);
+    let own_host = own_host(out, request, forwarding);
     let edits = &route.request_headers;
     let by_name = request.connection.names || !edits.is_empty();
     copy(
         out,
         &request.fields,
         |field| {
-            let (kind, name) = (field.kind, field.name.of(text));
-            kind == FieldKind::Host
-                || kind.is_hop_by_hop()
+            let kind = field.kind;
+            if kind == FieldKind::Other && !by_name {
+                return false;
+            }
+            let name = field.name.of(text);
+            kind.is_hop_by_hop()
+                || (own_host && kind == FieldKind::Host)
                 || (!trusted && is_forwarding(kind))
                 || (kind == FieldKind::Expect && !request.expects_continue)
                 || (by_name && !kind.is_essential() && request.connection_names(text, name))
@@ -45,7 +55,7 @@ pub(crate) fn request(out: &mut Vec<u8>, request: &RequestHead, text: &[u8], for
         },
         text,
     );
-    about_client(out, request, text, forwarding);
+    about_client(out, request, forwarding);
     match (request.upgrade, request.takes_trailers) {
         (Some(protocol), _) => {
             line(out, b"upgrade", protocol.of(text));
@@ -82,7 +92,11 @@ pub(crate) fn response(out: &mut Vec<u8>, response: &ResponseHead, text: &[u8], 
         out,
         &response.fields,
         |field| {
-            let (kind, name) = (field.kind, field.name.of(text));
+            let kind = field.kind;
+            if kind == FieldKind::Other && !by_name {
+                return false;
+            }
+            let name = field.name.of(text);
             kind.is_hop_by_hop()
             || (answering.decode && kind == FieldKind::TransferEncoding)
             // RFC 9110 section 8.6: not with 1xx and 204.
@@ -112,29 +126,49 @@ fn status_line(out: &mut Vec<u8>, status: u16, reason: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// `strip_prefix` is taken off at a `/` boundary; what is left begins with `/`.
+/// Path and query; an empty path is `/`.
 fn target(out: &mut Vec<u8>, target: &[u8], strip_prefix: Option<&str>) {
-    let stripped = strip_prefix.and_then(|prefix| {
-        let prefix = prefix.trim_end_matches('/').as_bytes();
-        target.strip_prefix(prefix).filter(|rest| matches!(rest.first(), None | Some(b'/' | b'?')))
-    });
-    let target = stripped.unwrap_or(target);
-    if !matches!(target.first(), Some(b'/' | b'*')) {
-        out.push(b'/');
+    match strip_prefix {
+        Some(prefix) if target.first() == Some(&b'/') => stripped(out, target, prefix),
+        _ => {
+            if target.is_empty() || target[0] == b'?' {
+                out.push(b'/');
+            }
+            out.extend_from_slice(target);
+        }
     }
-    out.extend_from_slice(target);
 }
 
-fn host(out: &mut Vec<u8>, request: &RequestHead, text: &[u8], forwarding: &Forwarding<'_>) {
+/// `prefix` is taken off at a `/` boundary of the path in the form in which routes see it: a route for `/files/*` takes
+/// `/%66iles/x` too. What is left begins with `/`.
+fn stripped(out: &mut Vec<u8>, target: &[u8], prefix: &str) {
+    let mark = memchr::memchr(b'?', target).unwrap_or(target.len());
+    let mut room = Vec::new();
+    let path = weir_route::normalise(&target[..mark], &mut room);
+    let rest = path.strip_prefix(prefix.trim_end_matches('/').as_bytes());
+    let rest = rest.filter(|rest| matches!(rest.first(), None | Some(b'/')));
+    match rest {
+        Some(b"") => out.push(b'/'),
+        Some(rest) => out.extend_from_slice(rest),
+        None => out.extend_from_slice(&target[..mark]),
+    }
+    out.extend_from_slice(&target[mark..]);
+}
+
+/// Writes another `Host` than the request's, if there is to be one.
+fn own_host(out: &mut Vec<u8>, request: &RequestHead, forwarding: &Forwarding<'_>) -> bool {
     match (&forwarding.route.rewrite.host, request.host) {
         (Some(host), _) => line(out, b"host", host.as_bytes()),
-        (None, Some(host)) => line(out, b"host", host.of(text)),
+        // RFC 9112 section 3.2: of an absolute-form target without Host, the authority is the host.
+        (None, Some(host)) if !request.has_host_field => line(out, b"host", host.of(forwarding.text)),
+        (None, Some(_)) => return false,
         (None, None) => {
             out.extend_from_slice(b"host: ");
             display(out, forwarding.host_default);
             out.extend_from_slice(b"\r\n");
         }
     }
+    true
 }
 
 /// Copies the lines of all fields that `skip` does not name, neighbours in one go.
@@ -166,57 +200,49 @@ fn is_forwarding(kind: FieldKind) -> bool {
 ///
 /// A trusted proxy's own `-Proto` and `-Host` stand, since it saw the client's URL. The lists get a field line of
 /// their own, which extends them (RFC 9110 section 5.3).
-fn about_client(out: &mut Vec<u8>, request: &RequestHead, text: &[u8], forwarding: &Forwarding<'_>) {
-    let Forwarding { client, trusted, fields, .. } = *forwarding;
+fn about_client(out: &mut Vec<u8>, request: &RequestHead, forwarding: &Forwarding<'_>) {
+    let Forwarding { client, text, trusted, fields, route, .. } = *forwarding;
+    let edits = &route.request_headers;
+    let edited = |name: &str| !edits.is_empty() && is_edited_away(edits, name.as_bytes());
     let said = |kind| trusted && request.fields.iter().any(|field| field.kind == kind);
-    let host = request.host.map(|host| host.of(text));
+    let host = request.host.map_or(&b""[..], |host| host.of(text));
     let address = IpText::new(client);
     if matches!(fields, ForwardedFields::All | ForwardedFields::XForwarded) {
-        out.extend_from_slice(b"x-forwarded-for: ");
-        out.extend_from_slice(address.bytes());
-        if said(FieldKind::XForwardedProto) {
-            out.extend_from_slice(b"\r\n");
-        } else {
-            out.extend_from_slice(b"\r\nx-forwarded-proto: http\r\n");
+        if !edited("x-forwarded-for") {
+            line(out, b"x-forwarded-for", address.bytes());
         }
-        if let Some(host) = host
-            && !said(FieldKind::XForwardedHost)
-        {
+        if !said(FieldKind::XForwardedProto) && !edited("x-forwarded-proto") {
+            out.extend_from_slice(b"x-forwarded-proto: http\r\n");
+        }
+        if !host.is_empty() && !said(FieldKind::XForwardedHost) && !edited("x-forwarded-host") {
             line(out, b"x-forwarded-host", host);
         }
     }
-    if matches!(fields, ForwardedFields::All | ForwardedFields::Forwarded) {
+    if matches!(fields, ForwardedFields::All | ForwardedFields::Forwarded) && !edited("forwarded") {
+        // RFC 7239 section 4 wants quotes where a value is more than a token, such as an IPv6 address or a host with
+        // its port, and allows them everywhere.
+        let (open, close): (&[u8], &[u8]) = if client.is_ipv6() { (b"\"[", b"]\"") } else { (b"", b"") };
         out.extend_from_slice(b"forwarded: for=");
-        if client.is_ipv6() {
-            out.extend_from_slice(b"\"[");
-            out.extend_from_slice(address.bytes());
-            out.extend_from_slice(b"]\"");
-        } else {
-            out.extend_from_slice(address.bytes());
-        }
-        if let Some(host) = host {
-            // A port or brackets make it more than a token (RFC 7239 section 4).
-            let quote: &[u8] =
-                if host.iter().any(|byte| matches!(byte, b':' | b'[' | b'(' | b')' | b'=' | b';')) {
-                    b"\""
-                } else {
-                    b""
-                };
-            out.extend_from_slice(b";host=");
-            out.extend_from_slice(quote);
+        out.extend_from_slice(open);
+        out.extend_from_slice(address.bytes());
+        out.extend_from_slice(close);
+        if !host.is_empty() {
+            out.extend_from_slice(b";host=\"");
             out.extend_from_slice(host);
-            out.extend_from_slice(quote);
+            out.push(b'"');
         }
         out.extend_from_slice(b";proto=http\r\n");
     }
 }
 
-fn is_edited_away(edits: &HeaderEdits, name: &[u8]) -> bool {
+/// A field of this name is not to be there as it came.
+pub(crate) fn is_edited_away(edits: &HeaderEdits, name: &[u8]) -> bool {
     let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
     edits.remove.iter().any(|name| is(name)) || edits.set.iter().any(|(name, _)| is(name))
 }
 
-fn edited(out: &mut Vec<u8>, edits: &HeaderEdits) {
+/// Writes the fields that the edits set and add.
+pub(crate) fn edited(out: &mut Vec<u8>, edits: &HeaderEdits) {
     for (name, value) in edits.set.iter().chain(&edits.add) {
         line(out, name.as_bytes(), value.as_bytes());
     }
@@ -334,6 +360,8 @@ mod tests {
         check("/api", "/api", "/");
         check("/api?y", "/api/", "/?y");
         check("/apix", "/api", "/apix");
+        check("/%61pi/%2e/x?/../y", "/api", "/x?/../y");
+        check("/x/../api/y", "/api", "/y");
         check("*", "/api", "*");
         check("", "/", "/");
     }

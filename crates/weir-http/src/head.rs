@@ -94,25 +94,25 @@ impl FieldKind {
     /// The kind of the field of this name, in any case.
     pub fn of(name: &[u8]) -> Self {
         use FieldKind as K;
-        let known: &[(&[u8], K)] = match name.len() {
-            2 => &[(b"te", K::Te)],
-            4 => &[(b"host", K::Host)],
-            6 => &[(b"expect", K::Expect)],
-            7 => &[(b"upgrade", K::Upgrade)],
-            9 => &[(b"forwarded", K::Forwarded)],
-            10 => &[(b"connection", K::Connection), (b"keep-alive", K::KeepAlive)],
-            14 => &[(b"content-length", K::ContentLength)],
-            15 => &[(b"x-forwarded-for", K::XForwardedFor)],
-            16 => &[(b"x-forwarded-host", K::XForwardedHost), (b"proxy-connection", K::ProxyConnection)],
-            17 => &[(b"transfer-encoding", K::TransferEncoding), (b"x-forwarded-proto", K::XForwardedProto)],
-            _ => &[],
+        // Length and first letter leave at most one candidate, so most names are never compared.
+        let Some(first) = name.first() else { return K::Other };
+        let (kind, word): (K, &[u8]) = match (name.len(), first | 0x20) {
+            (2, b't') => (K::Te, b"te"),
+            (4, b'h') => (K::Host, b"host"),
+            (6, b'e') => (K::Expect, b"expect"),
+            (7, b'u') => (K::Upgrade, b"upgrade"),
+            (9, b'f') => (K::Forwarded, b"forwarded"),
+            (10, b'c') => (K::Connection, b"connection"),
+            (10, b'k') => (K::KeepAlive, b"keep-alive"),
+            (14, b'c') => (K::ContentLength, b"content-length"),
+            (15, b'x') => (K::XForwardedFor, b"x-forwarded-for"),
+            (16, b'x') => (K::XForwardedHost, b"x-forwarded-host"),
+            (16, b'p') => (K::ProxyConnection, b"proxy-connection"),
+            (17, b't') => (K::TransferEncoding, b"transfer-encoding"),
+            (17, b'x') => (K::XForwardedProto, b"x-forwarded-proto"),
+            _ => return K::Other,
         };
-        // Most names differ from those of their length in the first letter.
-        let first = name.first().map_or(0, u8::to_ascii_lowercase);
-        known
-            .iter()
-            .find(|(word, _)| first == word[0] && name.eq_ignore_ascii_case(word))
-            .map_or(K::Other, |(_, kind)| *kind)
+        if name.eq_ignore_ascii_case(word) { kind } else { K::Other }
     }
 
     /// Means something on one connection only and is never passed on (RFC 9110 section 7.6.1). What replaces it is
@@ -168,8 +168,10 @@ pub struct RequestHead {
     pub path: Span,
     /// Behind `?`, if there is one.
     pub query: Option<Span>,
-    /// The value of `Host`; `None` only in HTTP/1.0.
+    /// The value of `Host`, or the authority of the target; `None` only in HTTP/1.0.
     pub host: Option<Span>,
+    /// `Host` is among the fields.
+    pub has_host_field: bool,
     /// Of the client.
     pub version: Version,
     /// In the order they came.

@@ -57,6 +57,11 @@ impl Pump {
         self.ready == 0 && self.prefix.is_empty() && (self.body.is_done() || self.source_ended)
     }
 
+    /// Something is to be written that the sink has not taken.
+    pub(crate) fn waits_for_sink(&self) -> bool {
+        self.ready > 0 || !self.prefix.is_empty()
+    }
+
     /// The source's last byte has been taken.
     pub(crate) fn source_is_done(&self) -> bool {
         self.body.is_done()

@@ -13,13 +13,13 @@ use std::{
 };
 
 use weir_config::HeaderEdits;
-use weir_net::{Buffer, Stream, stream::Peeked};
+use weir_net::{Buffer, Stream};
 
 use crate::{
     attempt::Attempts,
     connection::{Connection, Next},
     counters::Limit,
-    exchange::{Desk, End, Record},
+    exchange::{Desk, End, Record, count_refusal},
     forward::{self, Answering, Forwarding},
     h1::{Body, HeadLimits, Progress, ResponseParser},
     head::{BodyLength, ResponseHead, Version},
@@ -74,7 +74,9 @@ pub(crate) async fn relay(
         Ok(Outcome::Answered { reusable: true, .. }) => {
             upstream.keep(&attempts.site.keep_alive, &worker.counters, worker.deadlines.recent_ms());
         }
-        Err(End::Answer(_) | End::Cut(_)) => upstream.link().counters.failures.add(1),
+        Ok(Outcome::Died) | Err(End::Cut(_)) => upstream.link().counters.failures.add(1),
+        // Below 500 it was the client's fault.
+        Err(End::Answer(answer)) if answer.status >= 500 => upstream.link().counters.failures.add(1),
         _ => {}
     }
     result
@@ -119,8 +121,7 @@ impl<'a> Relay<'a> {
         route: &'a RouteSite,
         upstream: &'a mut Upstream,
     ) -> Self {
-        let text = connection.buffer.as_ref().map_or(&[][..], |buffer| buffer.filled());
-        let to_head = desk.request.method.of(text) == b"HEAD";
+        let to_head = desk.to_head;
         let body = Body::new(desk.request.body, listener.settings.max_body_bytes, listener.head_limits());
         Self {
             connection,
@@ -166,12 +167,13 @@ impl<'a> Relay<'a> {
             let client = self.connection.client;
             let forwarding = Forwarding {
                 route: &self.route.route,
+                text,
                 client,
                 trusted: settings.trusted_proxies.iter().any(|network| network.contains(&client)),
                 fields: settings.forwarded,
                 host_default: self.upstream.link().address(),
             };
-            forward::request(&mut head, request, text, &forwarding);
+            forward::request(&mut head, request, &forwarding);
         }
         if request.body != BodyLength::None {
             // From here on the buffer holds the body. Such a request is not sent twice, so its head has had its use.
@@ -224,8 +226,12 @@ impl<'a> Relay<'a> {
                 Poll::Ready(result) => return Poll::Ready(result),
                 Poll::Pending => {}
             }
+            let was_waiting = self.client == ClientWatch::Waiting;
             if let Err(end) = self.poll_client(context) {
                 return Poll::Ready(Err(end));
+            }
+            if was_waiting && self.client == ClientWatch::HalfClosed {
+                self.connection.deadline.set(HALF_CLOSE_PATIENCE.min(self.route.route.timeout));
             }
             if self.connection.deadline.expired()
                 && let Err(end) = self.overdue(context)
@@ -267,7 +273,7 @@ impl<'a> Relay<'a> {
             }
             Poll::Ready(Err(Stop::Source(_))) => return Err(End::Gone),
             Poll::Ready(Err(Stop::Refused(refusal))) => {
-                connection.counters().refused.add(1);
+                count_refusal(connection, refusal);
                 return Err(End::Answer(refusal.into()));
             }
             Poll::Pending if progress => self.arm_for_answer(),
@@ -315,26 +321,29 @@ impl<'a> Relay<'a> {
     /// the kernel of one that is gone refuses it. So after some patience an HTTP/1.1 client, which must take any number
     /// of interim responses (RFC 9110 section 15.2), is sent one.
     fn poll_client(&mut self, context: &mut Context<'_>) -> Result<(), End> {
-        if self.client != ClientWatch::Waiting || (!self.upload.is_done() && !self.upload_broke) {
+        let uploading = !self.upload.is_done() && !self.upload_broke;
+        if self.client != ClientWatch::Waiting || uploading {
             return Ok(());
         }
-        let more_has_come = match self.desk.request.body {
-            BodyLength::None => self.connection.buffered() > self.desk.request.len,
-            _ => self.connection.buffered() > 0,
-        };
-        if more_has_come {
+        let connection = &mut *self.connection;
+        let in_use = if self.desk.request.body == BodyLength::None { self.desk.request.len } else { 0 };
+        if connection.buffered() > in_use {
             self.client = ClientWatch::Pipelining;
-        } else if self.connection.stream.poll_readable(context).is_ready() {
-            match self.connection.stream.peek() {
-                Ok(Peeked::Nothing) => {}
-                Ok(Peeked::Bytes) => self.client = ClientWatch::Pipelining,
-                Ok(Peeked::Closed) => {
-                    self.client = ClientWatch::HalfClosed;
-                    self.connection.deadline.set(HALF_CLOSE_PATIENCE.min(self.route.route.timeout));
-                }
-                Err(_) => return Err(End::Gone),
+            return Ok(());
+        }
+        // A read, not a look: only a read that finds nothing makes sure that the next event wakes this task.
+        let mut space = connection.buffer.take().unwrap_or_else(|| connection.worker.buffers.take());
+        if space.is_full() {
+            self.client = ClientWatch::Pipelining;
+        } else {
+            match connection.stream.poll_read(context, &mut space) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(0)) => self.client = ClientWatch::HalfClosed,
+                Poll::Ready(Ok(_)) => self.client = ClientWatch::Pipelining,
+                Poll::Ready(Err(_)) => return Err(End::Gone),
             }
         }
+        connection.buffer = Some(space).filter(|space| !space.is_empty());
         Ok(())
     }
 
@@ -351,14 +360,20 @@ impl<'a> Relay<'a> {
                 }
             }
             ClientWatch::HalfClosed | ClientWatch::Asked => {
-                self.connection.stream.peek().map_err(|_| End::Gone)?;
+                if self.connection.stream.is_broken() {
+                    return Err(End::Gone);
+                }
                 self.client = ClientWatch::Listening;
                 self.connection.deadline.set(self.route.route.timeout);
                 Ok(())
             }
             _ if !self.upload.is_done() && !self.upload_broke => {
                 self.reached(Limit::BodyTimeout);
-                Err(End::answer(408, "the request's body made no progress within body_timeout"))
+                Err(if self.upload.waits_for_sink() {
+                    End::answer(504, "the server did not take the request's body within body_timeout")
+                } else {
+                    End::answer(408, "the request's body made no progress within body_timeout")
+                })
             }
             _ => {
                 self.reached(Limit::ResponseTimeout);
@@ -480,7 +495,11 @@ impl<'a> Relay<'a> {
                     self.reached(Limit::BodyTimeout);
                     Poll::Ready(Err(cut("the answer's body made no progress within body_timeout")))
                 }
-                Poll::Pending => Poll::Pending,
+                // While the server is quiet, no write would tell that the client is gone.
+                Poll::Pending => match self.poll_client(context) {
+                    Ok(()) => Poll::Pending,
+                    Err(gone) => Poll::Ready(Err(gone)),
+                },
             }
         })
         .await

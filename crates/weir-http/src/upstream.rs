@@ -111,7 +111,9 @@ impl Upstream {
         let Self { stream, born_ms, lease } = self;
         let mut idle = lease.link.idle.borrow_mut();
         if idle.len() >= settings.max {
-            worker.reached(Limit::KeepAliveMax);
+            if settings.max > 0 {
+                worker.reached(Limit::KeepAliveMax);
+            }
             return;
         }
         lease.link.counters.idle.add(1);

@@ -5,7 +5,7 @@
 //! deadline may have come, and then walks 8 bytes per connection, some 50 µs for 100,000 of them. A timer wheel (or
 //! tokio's, at one `Sleep` per connection) pays list surgery on each change to save that walk.
 //!
-//! The task's waker is stored once, when the connection registers; meeting a deadline wakes the task, which finds
+//! The task's waker is stored once, at its first poll; meeting a deadline wakes the task, which finds
 //! out by [`Deadline::expired`]. Deadlines are never early and at most two [`TICK`]s late.
 
 use std::{
@@ -70,8 +70,8 @@ impl Deadlines {
         self.now_ms.get()
     }
 
-    /// A place in the table for the task of `waker`.
-    pub fn register(self: &Rc<Self>, waker: &Waker) -> Deadline {
+    /// A place in the table. It wakes nobody until [`Deadline::belongs_to`] says whom.
+    pub fn register(self: &Rc<Self>) -> Deadline {
         self.now();
         let mut table = self.table.borrow_mut();
         let slot = match table.free.pop() {
@@ -82,7 +82,6 @@ impl Deadlines {
                 (table.due_ms.len() - 1) as u32
             }
         };
-        table.wakers[slot as usize] = Some(waker.clone());
         if table.free.len() + 1 == table.due_ms.len() {
             self.populated.notify_one();
         }
@@ -145,6 +144,11 @@ pub struct Deadline {
 }
 
 impl Deadline {
+    /// Wakes the task of `waker` from now on.
+    pub fn belongs_to(&self, waker: Waker) {
+        self.home.table.borrow_mut().wakers[self.slot as usize] = Some(waker);
+    }
+
     /// Due `after` from now; replaces what was set.
     pub fn set(&self, after: Duration) {
         // The clock may be a tick old: one more tick keeps the promise that no deadline is early.
@@ -198,7 +202,8 @@ mod tests {
         let waker = Waker::from(Arc::clone(&wakes));
         let deadlines =
             Rc::new(Deadlines { origin: Instant::now() - Duration::from_secs(100), ..Default::default() });
-        let first = deadlines.register(&waker);
+        let first = deadlines.register();
+        first.belongs_to(waker);
         first.set(Duration::from_secs(3600));
         deadlines.tick();
         assert!(!first.expired());
@@ -213,7 +218,7 @@ mod tests {
         assert!(!first.expired(), "a deadline that was met can be set again");
         drop(first);
         assert!(deadlines.is_empty());
-        let again = deadlines.register(&waker);
+        let again = deadlines.register();
         assert_eq!(again.slot, 0);
         assert!(!again.expired(), "a new place has no deadline");
     }
@@ -222,7 +227,7 @@ mod tests {
     fn is_never_early() {
         let mut deadlines = Rc::new(Deadlines::default());
         pass(&mut deadlines, Duration::from_secs(1));
-        let deadline = deadlines.register(Waker::noop());
+        let deadline = deadlines.register();
         deadline.set(Duration::from_millis(200));
         let set_at = Instant::now();
         while !deadline.expired() {

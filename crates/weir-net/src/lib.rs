@@ -9,10 +9,12 @@ pub mod buffer;
 pub mod deadline;
 pub mod listen;
 pub mod slot;
+pub mod spares;
 pub mod stream;
 pub mod worker;
 
 pub use buffer::{BUFFER_BYTES, Buffer, Buffers};
 pub use deadline::{Deadline, Deadlines};
 pub use slot::Slots;
+pub use spares::Spares;
 pub use stream::Stream;

@@ -13,11 +13,14 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// Connections that may wait to be accepted, per socket.
 pub const ACCEPT_QUEUE_MAX: i32 = 4096;
 
-/// One listening socket per worker on `address`. Port 0 picks one free port for all.
-pub fn bind(address: SocketAddr, workers: usize) -> io::Result<Vec<TcpListener>> {
+/// One listening socket per worker on `address`. Port 0 picks one free port for all. `beside_own`: this process listens
+/// already on an address that overlaps, which must not count as taken.
+pub fn bind(address: SocketAddr, workers: usize, beside_own: bool) -> io::Result<Vec<TcpListener>> {
     // `SO_REUSEPORT` would let a second process of the same user join in and take half the connections, unseen.
     // A socket without it is refused where anybody listens already.
-    drop(bind_one(address, false)?);
+    if !beside_own {
+        drop(bind_one(address, false)?);
+    }
     let first = bind_one(address, true)?;
     let address = first.local_addr()?;
     let mut sockets = vec![first];
@@ -25,6 +28,13 @@ pub fn bind(address: SocketAddr, workers: usize) -> io::Result<Vec<TcpListener>>
         sockets.push(bind_one(address, true)?);
     }
     Ok(sockets)
+}
+
+/// The same for a socket that was bound by somebody else: all workers accept from this one.
+pub fn share(socket: &TcpListener, workers: usize) -> io::Result<Vec<TcpListener>> {
+    socket.set_nonblocking(true)?;
+    socket2::SockRef::from(socket).set_tcp_nodelay(true)?;
+    (0..workers).map(|_| socket.try_clone()).collect()
 }
 
 fn bind_one(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
@@ -49,7 +59,7 @@ mod tests {
 
     #[test]
     fn all_workers_share_one_free_port() {
-        let sockets = bind("127.0.0.1:0".parse().unwrap(), 3).unwrap();
+        let sockets = bind("127.0.0.1:0".parse().unwrap(), 3, false).unwrap();
         let ports: Vec<u16> = sockets.iter().map(|s| s.local_addr().unwrap().port()).collect();
         assert_eq!(ports.len(), 3);
         assert!(ports[0] != 0 && ports.iter().all(|port| *port == ports[0]));
@@ -57,14 +67,14 @@ mod tests {
 
     #[test]
     fn an_address_that_another_listens_on_is_refused() {
-        let held = bind("127.0.0.1:0".parse().unwrap(), 2).unwrap();
-        let error = bind(held[0].local_addr().unwrap(), 2).unwrap_err();
+        let held = bind("127.0.0.1:0".parse().unwrap(), 2, false).unwrap();
+        let error = bind(held[0].local_addr().unwrap(), 2, false).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
     }
 
     #[test]
     fn an_unspecified_ipv6_address_takes_ipv4_too() {
-        let sockets = bind("[::]:0".parse().unwrap(), 1).unwrap();
+        let sockets = bind("[::]:0".parse().unwrap(), 1, false).unwrap();
         let port = sockets[0].local_addr().unwrap().port();
         std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
     }

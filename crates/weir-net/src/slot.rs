@@ -6,31 +6,34 @@
 //! only, and a busy one allocates nothing.
 
 use std::{
-    cell::RefCell,
     pin::Pin,
     task::{Context, Poll},
 };
 
-/// Free places that a worker keeps for reuse.
-pub const SLOTS_KEPT_MAX: usize = 1024;
+use crate::Spares;
 
 /// A worker's places for futures of one type.
 pub struct Slots<F> {
-    free: RefCell<Vec<Pin<Box<Option<F>>>>>,
+    free: Spares<Pin<Box<Option<F>>>>,
 }
 
 impl<F> Default for Slots<F> {
     fn default() -> Self {
-        Self { free: RefCell::default() }
+        Self { free: Spares::default() }
     }
 }
 
 impl<F: Future> Slots<F> {
-    /// Runs `future` in a reused place.
-    pub fn run(&self, future: F) -> Run<'_, F> {
-        let mut place = self.free.borrow_mut().pop().unwrap_or_else(|| Box::pin(None));
-        place.as_mut().set(Some(future));
+    /// Runs the future that `make` makes, in a reused place. It is made here so that it moves once, not twice.
+    pub fn run(&self, make: impl FnOnce() -> F) -> Run<'_, F> {
+        let mut place = self.free.take().unwrap_or_else(|| Box::pin(None));
+        place.as_mut().set(Some(make()));
         Run { place: Some(place), home: self }
+    }
+
+    /// Gives the places that were not needed lately back to the allocator.
+    pub fn trim(&self) {
+        self.free.trim();
     }
 }
 
@@ -53,10 +56,7 @@ impl<F> Drop for Run<'_, F> {
     fn drop(&mut self) {
         let mut place = self.place.take().expect("dropped once");
         place.as_mut().set(None);
-        let mut free = self.home.free.borrow_mut();
-        if free.len() < SLOTS_KEPT_MAX {
-            free.push(place);
-        }
+        self.home.free.give(place);
     }
 }
 
@@ -66,7 +66,7 @@ mod tests {
     use std::{pin::pin, task::Waker};
 
     fn poll<F: Future>(slots: &Slots<F>, future: F) -> Poll<F::Output> {
-        pin!(slots.run(future)).poll(&mut Context::from_waker(Waker::noop()))
+        pin!(slots.run(|| future)).poll(&mut Context::from_waker(Waker::noop()))
     }
 
     #[test]
@@ -74,8 +74,8 @@ mod tests {
         let slots = Slots::default();
         let make = |n: u32| async move { n + 1 };
         assert_eq!(poll(&slots, make(1)), Poll::Ready(2));
-        assert_eq!(slots.free.borrow().len(), 1);
         assert_eq!(poll(&slots, make(5)), Poll::Ready(6));
-        assert_eq!(slots.free.borrow().len(), 1);
+        assert!(slots.free.take().is_some());
+        assert!(slots.free.take().is_none(), "both ran in the same place");
     }
 }

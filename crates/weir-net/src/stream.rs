@@ -98,9 +98,21 @@ impl Stream {
         }
     }
 
+    /// The peer has refused what was sent to it, or has reset the connection. Reading does not tell this once the
+    /// peer's end has been seen: the kernel then goes on to report that.
+    pub fn is_broken(&self) -> bool {
+        !matches!(self.0.take_error(), Ok(None))
+    }
+
     /// Says that no more bytes will be sent.
     pub fn shutdown_write(&self) -> io::Result<()> {
         rustix::net::shutdown(&self.0, rustix::net::Shutdown::Write).map_err(io::Error::from)
+    }
+
+    /// From here on, closing is a reset: the peer cannot take it for a proper end.
+    pub fn reset_when_closed(&self) {
+        // A socket that refuses this is broken already.
+        let _ = self.0.set_zero_linger();
     }
 
     /// The other end's address; IPv4 addresses that arrived at an IPv6 socket are IPv4 again.

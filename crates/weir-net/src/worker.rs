@@ -13,6 +13,23 @@ pub fn cpus() -> Vec<usize> {
     }
 }
 
+/// Runs a task without which the worker is not one: one that accepts, or keeps time. A panic in the task of a connection
+/// ends that connection; a panic here would leave a worker that looks alive and is not, so it ends the process, for its
+/// service manager to start it again.
+pub async fn vital<F: Future<Output = ()>>(task: F) {
+    struct AbortOnPanic;
+    impl Drop for AbortOnPanic {
+        fn drop(&mut self) {
+            if thread::panicking() {
+                // The panic's message has been written.
+                std::process::abort();
+            }
+        }
+    }
+    let _guard = AbortOnPanic;
+    task.await;
+}
+
 /// Starts a thread that runs `main` on an event loop of its own, on `cpu` alone where one is given.
 pub fn spawn<M, F>(name: String, cpu: Option<usize>, main: M) -> io::Result<thread::JoinHandle<()>>
 where

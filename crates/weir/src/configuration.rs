@@ -20,7 +20,7 @@ pub(crate) fn check(file: &Path, effective: bool) -> Result<(), Errors> {
 
 /// Prints the JSON Schema.
 pub(crate) fn schema() {
-    print("");
+    print(&weir_config::schema());
 }
 
 /// The file that was named, or the first of the usual ones that exists.

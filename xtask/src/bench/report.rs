@@ -201,7 +201,7 @@ fn write_head(page: &mut String, options: &Options, results: &Results) -> std::f
     }
     writeln!(
         page,
-        "\nAccess logs are off everywhere. Heap allocations per request are counted by a test of `weir-http`."
+        "\nAccess logs are off everywhere. Heap allocations per request are counted by a test of `weir-control` (`tests/allocations.rs`)."
     )
 }
 

@@ -215,7 +215,13 @@ impl PoolNames {
             return Some(known.index);
         }
         if self.readable {
-            let found = match nearest(name, self.pools.keys().map(String::as_str)) {
+            // In the written order, so that of two equally near names it is always the same one.
+            let mut names: Vec<(PoolIndex, &str)> = Vec::new();
+            if !findings.is_full() {
+                names.extend(self.pools.iter().map(|(name, known)| (known.index, name.as_str())));
+                names.sort_unstable();
+            }
+            let found = match nearest(name, names.into_iter().map(|(_, name)| name)) {
                 Some(near) => findings
                     .error(span, format!("there is no pool `{}`, did you mean `{near}`?", shown(name))),
                 None => findings.error(span, format!("there is no pool `{}`", shown(name))),

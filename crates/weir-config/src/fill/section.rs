@@ -54,6 +54,11 @@ impl Filler<'_> {
     /// Reports a key that the section does not have; the known one that it is near to.
     fn unknown(&mut self, key: &Key, section: &'static spec::Section) -> Option<&'static str> {
         let written = &key.name.text;
+        // The search for what was meant takes longer than all else.
+        if self.findings.is_full() {
+            self.findings.error(key.span, "unknown key");
+            return None;
+        }
         if let Some((front, after)) = written.split_once(':')
             && let Some(known) = section.key(front)
         {

@@ -42,6 +42,9 @@ pub(crate) fn name(text: &str) -> Result<(), Fault> {
 
 /// Takes `:PORT` off the end, beside the colons of a bracketed IPv6 address.
 fn split_port(text: &str) -> Result<(&str, Option<u16>), Fault> {
+    if text.parse::<Ipv6Addr>().is_ok() {
+        return Err(Fault::new(format!("an IPv6 address stands in brackets, did you mean `[{text}]`?")));
+    }
     let colon = text.rfind(':').filter(|at| text.rfind(']').is_none_or(|bracket| *at > bracket));
     let Some(colon) = colon else { return Ok((text, None)) };
     let (host, digits) = (&text[..colon], &text[colon + 1..]);
@@ -49,9 +52,6 @@ fn split_port(text: &str) -> Result<(&str, Option<u16>), Fault> {
     match port {
         Some(port) => Ok((host, Some(port))),
         None if text.contains("://") => Err(not_a_host(text)),
-        None if text.parse::<Ipv6Addr>().is_ok() => {
-            Err(Fault::new(format!("`{text}` stands in brackets, did you mean `[{text}]`?")))
-        }
         None => Err(Fault::new(format!("`{}` has no port after its colon", shown(text)))
             .help("a port is a number from 1 to 65535")),
     }

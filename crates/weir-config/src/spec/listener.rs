@@ -55,7 +55,7 @@ static HTTP: Section = Section {
             Shape::One(Kind::Duration),
             "The longest time without progress of a body that is on its way, in either direction.",
         )
-        .default("30s"),
+        .default("60s"),
         key("idle_timeout", Shape::One(Kind::Duration), "How long a connection may wait for its next request.")
             .default("60s"),
         key(

@@ -110,7 +110,7 @@ fn servers(out: &mut Exposition, registry: &Registry) {
             family.sample(&labels, value(entry));
         }
     };
-    gauge("weir_server_up", "1 when the server gets traffic.", &|entry| {
+    gauge("weir_server_up", "1 when its checks say that the server is up.", &|entry| {
         u64::from(entry.server.health() == Health::Up)
     });
     gauge("weir_server_requests_in_flight", "Requests in flight.", &|entry| entry.server.in_flight().into());

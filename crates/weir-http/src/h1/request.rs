@@ -5,7 +5,7 @@ use super::{
     fields::{FieldSums, line_end},
     tokens,
 };
-use crate::head::{BodyLength, RequestHead, Span, Version};
+use crate::head::{BodyLength, RequestHead, Span, Version, list};
 
 /// The longest method, in bytes. The longest registered one has 17 (UPDATEREDIRECTREF).
 pub const METHOD_BYTES_MAX: usize = 40;
@@ -145,6 +145,7 @@ impl RequestParser {
     fn finish(&mut self, text: &[u8], head: &mut RequestHead) -> Result<(), Refusal> {
         let sums = std::mem::take(&mut self.sums);
         head.host = sums.host;
+        head.has_host_field = sums.host.is_some();
         match (sums.host.map(|host| host.of(text)), self.authority.map(|authority| authority.of(text))) {
             // RFC 9112 section 3.2: an HTTP/1.1 request without Host is refused.
             (None, _) if head.version == Version::Http11 => return Err(Refusal::HostMissing),
@@ -163,7 +164,9 @@ impl RequestParser {
         head.expects_continue = sums.expects_continue && head.version == Version::Http11;
         let upgrades =
             sums.connection.upgrade && head.version == Version::Http11 && head.body == BodyLength::None;
-        head.upgrade = sums.upgrade.filter(|_| upgrades);
+        // h2c would make a tunnel past all routes. RFC 9113 section 3.1 has given it up, and lets it be ignored.
+        let is_h2c = |protocol: &Span| list(protocol.of(text)).any(|name| name.eq_ignore_ascii_case(b"h2c"));
+        head.upgrade = sums.upgrade.filter(|protocol| upgrades && !is_h2c(protocol));
         head.takes_trailers = sums.te_trailers && sums.connection.te;
         Ok(())
     }

@@ -83,14 +83,14 @@ pub(super) fn is_host(bytes: &[u8]) -> bool {
             None => (false, bytes),
         },
         None => {
-            let end = bytes.iter().position(|byte| *byte == b':').unwrap_or(bytes.len());
-            (end > 0 && bytes[..end].iter().all(|byte| HOST[usize::from(*byte)]), &bytes[end..])
+            let end = bytes.iter().position(|byte| !HOST[usize::from(*byte)]).unwrap_or(bytes.len());
+            (end > 0, &bytes[end..])
         }
     };
     name_is_right
-        && match rest.strip_prefix(b":") {
-            None => rest.is_empty(),
-            Some(port) => is_port(port),
+        && match rest.split_first() {
+            None => true,
+            Some((colon, port)) => *colon == b':' && is_port(port),
         }
 }
 

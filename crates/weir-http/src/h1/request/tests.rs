@@ -77,6 +77,8 @@ fn bodies_and_versions() {
     assert!(accepted("\r\nGET / HTTP/1.1\r\nHost: [::1]:8080\r\n\r\n").keeps_alive());
     let head = accepted("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
     assert!(head.upgrade.is_some());
+    let head = accepted("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: foo, H2C\r\n\r\n");
+    assert!(head.upgrade.is_none(), "h2c would be a tunnel past all routes");
     let head = accepted(
         "POST / HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n",
     );

@@ -1,0 +1,122 @@
+//! The request path allocates nothing: a keep-alive GET in the steady state, counted by the allocator of the whole
+//! process while a real client and a real server talk through it.
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    thread,
+};
+
+use weir_control::Source;
+
+/// Allocations of all threads that are not exempt.
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    /// Set by the test's own threads: the client's and the server's allocations are not Weir's.
+    static EXEMPT: Cell<bool> = const { Cell::new(false) };
+}
+
+struct Counting;
+
+// SAFETY: every call goes to the system's allocator unchanged; counting neither allocates nor unwinds.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn count() {
+    // A thread that is ending has no locals any more; it is not one that serves requests.
+    if EXEMPT.try_with(Cell::get) == Ok(false) {
+        ALLOCATIONS.fetch_add(1, Relaxed);
+    }
+}
+
+const REQUEST: &[u8] =
+    b"GET /a/path?with=query HTTP/1.1\r\nHost: example.com\r\nUser-Agent: test\r\nAccept: */*\r\nCookie: a=b\r\n\r\n";
+const RESPONSE: &[u8] =
+    b"HTTP/1.1 200 OK\r\nServer: test\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello";
+
+/// Answers every request on every connection with [`RESPONSE`].
+fn serve() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        EXEMPT.set(true);
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            thread::spawn(move || {
+                EXEMPT.set(true);
+                let mut head = Vec::new();
+                let mut room = [0; 4096];
+                while let Ok(n @ 1..) = stream.read(&mut room) {
+                    head.extend_from_slice(&room[..n]);
+                    if head.ends_with(b"\r\n\r\n") {
+                        head.clear();
+                        stream.write_all(RESPONSE).unwrap();
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+fn get(stream: &mut TcpStream, room: &mut [u8]) {
+    stream.write_all(REQUEST).unwrap();
+    let mut filled = 0;
+    while !room[..filled].ends_with(b"hello") {
+        let n = stream.read(&mut room[filled..]).unwrap();
+        assert!(n > 0, "the connection was closed");
+        filled += n;
+    }
+}
+
+#[test]
+fn a_keep_alive_get_allocates_nothing() {
+    EXEMPT.set(true);
+    let (first, second) = (serve(), serve());
+    // Checks allocate, on another thread and every other second: without them the count is exact.
+    let text = format!(
+        "runtime: {{ workers: 1 }}\n\
+         log: {{ level: error }}\n\
+         listeners: [{{ name: web, bind: \"127.0.0.1:0\", routes: [{{ match: {{ path: /a/* }}, pool: web }}] }}]\n\
+         pools: {{ web: {{ servers: [\"{first}\", \"{second}\"], health: none }} }}\n"
+    );
+    let running = weir_control::start(Source::Text { name: "test".into(), text }).unwrap();
+    let address = running.addresses()[0].1;
+    let mut clients: Vec<TcpStream> = (0..8).map(|_| TcpStream::connect(address).unwrap()).collect();
+    let mut room = vec![0; 4096];
+    for _ in 0..50 {
+        clients.iter_mut().for_each(|client| get(client, &mut room));
+    }
+    let before = ALLOCATIONS.load(Relaxed);
+    for _ in 0..250 {
+        clients.iter_mut().for_each(|client| get(client, &mut room));
+    }
+    let during = ALLOCATIONS.load(Relaxed) - before;
+    // 2,000 requests; anything that each of them, or each hundredth, needs would show.
+    assert_eq!(during, 0, "allocations during 2,000 requests");
+    assert!(before > 0, "the allocator counts");
+    running.stop();
+}

@@ -1,0 +1,31 @@
+//! Waiting for what can be seen, never for time to pass.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How long anything may take that is expected. Only a test that fails waits as long.
+pub const DEADLINE: Duration = Duration::from_secs(15);
+
+/// How often a state is looked at.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// Waits until `state` gives a value.
+#[track_caller]
+pub fn until_some<T>(what: &str, mut state: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        if let Some(value) = state() {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "not within {DEADLINE:?}: {what}");
+        thread::sleep(LOOK);
+    }
+}
+
+/// Waits until `state` is true.
+#[track_caller]
+pub fn until(what: &str, mut state: impl FnMut() -> bool) {
+    until_some(what, || state().then_some(()));
+}
