@@ -96,6 +96,8 @@ struct Relay<'a> {
     reply: Option<Buffer>,
     client: ClientWatch,
     to_head: bool,
+    /// The answer's head goes to the client, or has gone: what is waited for is its body.
+    answering: bool,
 }
 
 /// What is known of a client that waits for its answer.
@@ -134,6 +136,7 @@ impl<'a> Relay<'a> {
             reply: None,
             client: ClientWatch::Waiting,
             to_head,
+            answering: false,
         }
     }
 
@@ -141,7 +144,7 @@ impl<'a> Relay<'a> {
         if self.send_request().await?.is_err() && self.desk.request.body == BodyLength::None {
             return Ok(Outcome::Died);
         }
-        self.arm_for_answer();
+        self.arm();
         for _ in 0..=INTERIM_RESPONSES_MAX {
             if self.await_head().await?.is_none() {
                 return Ok(Outcome::Died);
@@ -203,10 +206,11 @@ impl<'a> Relay<'a> {
         Ok(written)
     }
 
-    fn arm_for_answer(&self) {
+    /// Sets the deadline anew: for the progress of bodies while there are any on their way, else for the answer.
+    fn arm(&self) {
         let settings = &self.listener.settings;
         let uploading = !self.upload.is_done() && !self.upload_broke;
-        self.connection.deadline.set(if uploading {
+        self.connection.deadline.set(if uploading || self.answering {
             settings.body_timeout
         } else {
             self.route.route.timeout
@@ -264,19 +268,19 @@ impl<'a> Relay<'a> {
                 if connection.buffer.as_ref().is_some_and(Buffer::is_empty) {
                     connection.buffer = None;
                 }
-                self.arm_for_answer();
+                self.arm();
             }
             Poll::Ready(Err(Stop::Sink)) => {
                 // It may have answered before it closed: what it sent is still to be read.
                 self.upload_broke = true;
-                self.arm_for_answer();
+                self.arm();
             }
             Poll::Ready(Err(Stop::Source(_))) => return Err(End::Gone),
             Poll::Ready(Err(Stop::Refused(refusal))) => {
                 count_refusal(connection, refusal);
                 return Err(End::Answer(refusal.into()));
             }
-            Poll::Pending if progress => self.arm_for_answer(),
+            Poll::Pending if progress => self.arm(),
             Poll::Pending => {}
         }
         Ok(())
@@ -441,6 +445,8 @@ impl<'a> Relay<'a> {
         download: &mut Pump,
         record: &mut Record,
     ) -> Result<(), End> {
+        self.answering = true;
+        self.arm();
         let mut head = self.connection.worker.head_room.take();
         head.clear();
         let reply = self.reply.as_mut().expect("the head is in it");
@@ -449,7 +455,6 @@ impl<'a> Relay<'a> {
         reply.consume(self.desk.response.len);
         // Before the head goes out: a body that is wrong from its first byte can still become a 502.
         download.prepare(reply).map_err(|refusal| bad_gateway(refusal.words()))?;
-        self.connection.deadline.set(self.listener.settings.body_timeout);
         let written = write_head(&mut self.connection.stream, &mut head, download, Some(reply), || {
             self.connection.deadline.expired()
         })
@@ -482,7 +487,7 @@ impl<'a> Relay<'a> {
                 &mut progress,
             );
             if progress {
-                self.connection.deadline.set(self.listener.settings.body_timeout);
+                self.arm();
             }
             match polled {
                 Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
