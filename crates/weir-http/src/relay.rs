@@ -145,9 +145,13 @@ impl<'a> Relay<'a> {
             return Ok(Outcome::Died);
         }
         self.arm();
-        for _ in 0..=INTERIM_RESPONSES_MAX {
+        for interim in 0..=INTERIM_RESPONSES_MAX {
             if self.await_head().await?.is_none() {
-                return Ok(Outcome::Died);
+                return match interim {
+                    0 => Ok(Outcome::Died),
+                    // It had begun to answer: whether the request was carried out is not ours to guess.
+                    _ => Err(bad_gateway("it ends after an interim response")),
+                };
             }
             match self.desk.response.status {
                 101 => return self.upgrade(record).await,
