@@ -83,6 +83,8 @@ struct Relay<'a> {
     reply: Option<Buffer>,
     client: ClientWatch,
     to_head: bool,
+    /// The answer's head goes to the client, or has gone: what is waited for is its body.
+    answering: bool,
 }
 
 /// What is known of a client that waits for its answer.
@@ -121,6 +123,7 @@ impl<'a> Relay<'a> {
             reply: None,
             client: ClientWatch::Waiting,
             to_head,
+            answering: false,
         }
     }
 
@@ -128,14 +131,21 @@ impl<'a> Relay<'a> {
         if self.send_request().await?.is_err() && self.desk.request.body == BodyLength::None {
             return Ok(Outcome::Died);
         }
-        self.arm_for_answer();
-        for _ in 0..=INTERIM_RESPONSES_MAX {
+        self.arm();
+        for interim in 0..=INTERIM_RESPONSES_MAX {
             if self.await_head().await?.is_none() {
-                return Ok(Outcome::Died);
+                return match interim {
+                    0 => Ok(Outcome::Died),
+                    // It had begun to answer: whether the request was carried out is not ours to guess.
+                    _ => Err(bad_gateway("it ends after an interim response")),
+                };
             }
             match self.desk.response.status {
                 101 => return self.upgrade(record).await,
-                100..=199 => self.pass_interim().await?,
+                100..=199 => {
+                    self.pass_interim().await?;
+                    self.arm();
+                }
                 _ => return self.pass_answer(record).await,
             }
         }
@@ -190,10 +200,11 @@ impl<'a> Relay<'a> {
         Ok(written)
     }
 
-    fn arm_for_answer(&self) {
+    /// Sets the deadline anew: for the progress of bodies while there are any on their way, else for the answer.
+    fn arm(&self) {
         let settings = &self.listener.settings;
         let uploading = !self.upload.is_done() && !self.upload_broke;
-        self.connection.deadline.set(if uploading {
+        self.connection.deadline.set(if uploading || self.answering {
             settings.body_timeout
         } else {
             self.route.route.timeout

@@ -36,6 +36,7 @@ impl Relay<'_> {
         let mut download =
             Pump::new(Body::new(self.desk.response.body, u64::MAX, self.listener.head_limits()), plan.coding);
         let answering = plan.answering(&self.route.route.response_headers);
+        self.answering = true;
         self.write_response(&answering, &mut download).await?;
         record.status = self.desk.response.status;
         let result = self.pump_both(&mut download).await;
@@ -96,7 +97,7 @@ impl Relay<'_> {
                 &mut progress,
             );
             if progress {
-                self.connection.deadline.set(self.listener.settings.body_timeout);
+                self.arm();
             }
             match polled {
                 Poll::Ready(Ok(())) => Poll::Ready(Ok(())),

@@ -77,19 +77,19 @@ impl Relay<'_> {
                 if connection.buffer.as_ref().is_some_and(Buffer::is_empty) {
                     connection.buffer = None;
                 }
-                self.arm_for_answer();
+                self.arm();
             }
             Poll::Ready(Err(Stop::Sink)) => {
                 // It may have answered before it closed: what it sent is still to be read.
                 self.upload_broke = true;
-                self.arm_for_answer();
+                self.arm();
             }
             Poll::Ready(Err(Stop::Source(_))) => return Err(End::Gone),
             Poll::Ready(Err(Stop::Refused(refusal))) => {
                 count_refusal(connection, refusal);
                 return Err(End::Answer(refusal.into()));
             }
-            Poll::Pending if progress => self.arm_for_answer(),
+            Poll::Pending if progress => self.arm(),
             Poll::Pending => {}
         }
         Ok(())
