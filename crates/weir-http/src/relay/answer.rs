@@ -51,6 +51,8 @@ impl Relay<'_> {
         }
         let next = match (uploaded, plan.keeps_client) {
             (true, true) => Next::Request,
+            // The client expects it to go on, and may have sent the next request already.
+            (true, false) if self.desk.request.keeps_alive() => Next::Linger,
             (true, false) => Next::Close,
             (false, _) => Next::Linger,
         };
