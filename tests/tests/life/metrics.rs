@@ -91,7 +91,10 @@ pools:
     let buckets = metrics.sum("weir_request_duration_seconds_bucket", &[("route", "rest"), ("le", "+Inf")]);
     assert_eq!(buckets, 5.0);
     assert_eq!(metrics.sum("weir_request_body_bytes_total", &[("route", "rest")]), 21.0);
-    assert_eq!(metrics.sum("weir_response_body_bytes_total", &[("route", "rest")]), 22.0 + bad.body.len() as f64);
+    assert_eq!(
+        metrics.sum("weir_response_body_bytes_total", &[("route", "rest")]),
+        22.0 + bad.body.len() as f64
+    );
     let server = |name| metrics.sum(name, &[("server", "one")]);
     assert_eq!(server("weir_server_responses_total"), 4.0);
     assert_eq!(server("weir_server_connects_total"), 1.0);
