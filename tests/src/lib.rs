@@ -24,5 +24,5 @@ pub use load::Load;
 pub use message::{Fields, Request, Response};
 pub use metrics::Metrics;
 pub use origin::Origin;
-pub use wait::until;
+pub use wait::{until, until_lines};
 pub use weir::Weir;

@@ -137,6 +137,7 @@ impl Head {
 pub struct Reader<R> {
     source: R,
     buffer: Vec<u8>,
+    piece: Box<[u8]>,
 }
 
 const PIECE_BYTES: usize = 64 * 1024;
@@ -144,7 +145,7 @@ const PIECE_BYTES: usize = 64 * 1024;
 impl<R: Read> Reader<R> {
     /// At the beginning of `source`.
     pub fn new(source: R) -> Self {
-        Self { source, buffer: Vec::new() }
+        Self { source, buffer: Vec::new(), piece: vec![0; PIECE_BYTES].into_boxed_slice() }
     }
 
     /// What has been read from the source and not been asked for yet.
@@ -154,16 +155,16 @@ impl<R: Read> Reader<R> {
 
     /// Reads some more; false at the end.
     pub fn fill(&mut self) -> io::Result<bool> {
-        let before = self.buffer.len();
-        self.buffer.resize(before + PIECE_BYTES, 0);
-        let result = loop {
-            match self.source.read(&mut self.buffer[before..]) {
+        loop {
+            match self.source.read(&mut self.piece) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => break result,
+                Err(error) => return Err(error),
+                Ok(n) => {
+                    self.buffer.extend_from_slice(&self.piece[..n]);
+                    return Ok(n > 0);
+                }
             }
-        };
-        self.buffer.truncate(before + *result.as_ref().unwrap_or(&0));
-        result.map(|n| n > 0)
+        }
     }
 
     /// The next head; `None` when the stream ends before it.

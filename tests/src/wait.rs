@@ -1,6 +1,8 @@
 //! Waiting for what can be seen, never for time to pass.
 
 use std::{
+    fs,
+    path::Path,
     thread,
     time::{Duration, Instant},
 };
@@ -28,4 +30,13 @@ pub fn until_some<T>(what: &str, mut state: impl FnMut() -> Option<T>) -> T {
 #[track_caller]
 pub fn until(what: &str, mut state: impl FnMut() -> bool) {
     until_some(what, || state().then_some(()));
+}
+
+/// Waits until a file has so many whole lines; gives all of them.
+#[track_caller]
+pub fn until_lines(file: &Path, lines: usize) -> Vec<String> {
+    until_some(&format!("{lines} lines in {}", file.display()), || {
+        let text = fs::read_to_string(file).ok()?;
+        (text.matches('\n').count() >= lines).then(|| text.lines().map(str::to_owned).collect())
+    })
 }

@@ -207,6 +207,7 @@ impl Weir {
         self.signal(Signal::HUP);
         let line = self.log.wait_any(mark, &[" reloaded", "the reload changed nothing"]);
         assert!(line.contains(" reloaded"), "{}", self.log());
+        // The log names new listeners only.
         self.take_addresses(mark);
     }
 

@@ -149,9 +149,7 @@ pub(crate) fn start_on(runtime: Runtime, source: Source) -> Result<Running, Erro
         log::warn("a socket was passed in that no listener binds", &[("address", &address)]);
     }
     running.sockets = sockets;
-    for (name, address) in running.addresses() {
-        log::info("listening", &[("listener", &name), ("address", &address)]);
-    }
+    running.say_where_it_listens(&[]);
     Ok(running)
 }
 
@@ -207,7 +205,7 @@ impl Running {
         // First the checks: a new server gets traffic when it has passed, and with the old snapshot none knows it.
         self.state.checker.apply(snapshot::targets(&config, &registry));
         self.runtime().block_on(self.state.checker.first_round(FIRST_CHECKS_TIMEOUT));
-        let open = std::mem::take(&mut change.open);
+        let (open, listening) = (std::mem::take(&mut change.open), self.addresses());
         let changed = self.runtime().block_on(self.workers().change(&built.site, open, &change.close));
         // A worker that is stuck takes the change when it comes to itself; the others run on it already.
         changed.unwrap_or_else(|error| log::error(&error, &[]));
@@ -221,7 +219,15 @@ impl Running {
         self.log_writers.extend(built.log_writer);
         *lock(&self.state.registry) = Arc::new(registry);
         *lock(&self.state.config) = Arc::new(config);
+        self.say_where_it_listens(&listening);
         Ok(())
+    }
+
+    /// Says in the log what is listened on besides what is `known`.
+    fn say_where_it_listens(&self, known: &[(String, SocketAddr)]) {
+        for (name, address) in self.addresses().into_iter().filter(|entry| !known.contains(entry)) {
+            log::info("listening", &[("listener", &name), ("address", &address)]);
+        }
     }
 
     /// How long open exchanges may take to end.

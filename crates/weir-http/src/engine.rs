@@ -188,7 +188,7 @@ async fn accept(
         if let Some(limit) = worker.full() {
             worker.counters.reached(limit);
             // Connections close in other workers too, so there is nothing to be woken by but time.
-            while worker.full().is_some() && !worker.is_draining() {
+            while worker.full().is_some() && !worker.is_draining() && worker.world().has_listener(id) {
                 tokio::time::sleep(TICK).await;
             }
         }

@@ -104,6 +104,8 @@ async fn run(
     record: &mut Record,
 ) -> Result<Next, End> {
     read_head(connection, desk, listener, record).await?;
+    begin_log_line(connection, desk, world);
+    check_body(connection, &desk.request, listener)?;
     let route = find_route(connection, desk, world, listener, record)?;
     let pool = match &route.route.action {
         Action::Pool(pool) => *pool,
@@ -184,8 +186,16 @@ async fn read_head(
     if !buffer.is_empty() {
         connection.buffer = Some(buffer);
     }
-    result?;
-    check_body(connection, &desk.request, listener)
+    result
+}
+
+/// Takes what the access log shall say of the request: later its head's text may have gone on.
+fn begin_log_line(connection: &Connection, desk: &mut Desk, world: &World) {
+    if let Some(log) = &world.site.access_log {
+        let text = connection.buffer.as_ref().map_or(&[][..], |buffer| buffer.filled());
+        desk.log.clear();
+        log.request_part(&mut desk.log, connection.client, Some((&desk.request, text)));
+    }
 }
 
 /// What can be said of a body before anything goes upstream: its announced size, and the part that came with the head.
@@ -208,17 +218,13 @@ fn check_body(connection: &Connection, head: &RequestHead, listener: &ListenerSi
 /// First match in the written order.
 fn find_route<'a>(
     connection: &Connection,
-    desk: &mut Desk,
+    desk: &Desk,
     world: &World,
     listener: &'a ListenerSite,
     record: &mut Record,
 ) -> Result<&'a RouteSite, End> {
     let text = connection.buffer.as_ref().map_or(&[][..], |buffer| buffer.filled());
     let view = View { head: &desk.request, text, client: connection.client };
-    if let Some(log) = &world.site.access_log {
-        desk.log.clear();
-        log.request_part(&mut desk.log, connection.client, Some((&desk.request, text)));
-    }
     match desk.request.method.of(text) {
         // It would show to a script what was added on the way (RFC 9110 section 9.3.8), and nobody else needs it.
         b"TRACE" => return Err(End::answer(501, "TRACE is not supported")),
@@ -333,8 +339,12 @@ fn after_own_answer(connection: &Connection, desk: &Desk) -> (Next, Option<&'sta
     if head.body != BodyLength::None || head.len == 0 {
         return (Next::Linger, Some("close"));
     }
-    if !head.keeps_alive() || connection.worker.is_draining() {
+    if !head.keeps_alive() {
         return (Next::Close, Some("close"));
+    }
+    if connection.worker.is_draining() {
+        // The client expects it to go on, and may have sent the next request already.
+        return (Next::Linger, Some("close"));
     }
     (Next::Request, (head.version == Version::Http10).then_some("keep-alive"))
 }

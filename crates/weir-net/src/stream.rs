@@ -4,9 +4,10 @@
 //! which did not fill its buffer has drained the socket, and save the system call that would say so.
 
 use std::{
+    future::poll_fn,
     io::{self, IoSlice},
     net::SocketAddr,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll, Waker},
 };
 
@@ -14,6 +15,7 @@ use rustix::net::{RecvFlags, recv};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
+    task::unconstrained,
 };
 
 use crate::Buffer;
@@ -85,7 +87,10 @@ impl Stream {
     /// Nothing has arrived as far as the event loop has been told; costs no system call. For a connection that
     /// waits in a pool, anything else means that it is of no more use.
     pub fn is_quiet(&self) -> bool {
-        self.0.poll_read_ready(&mut Context::from_waker(Waker::noop())).is_pending()
+        // Not of the task's budget: one that has used it up would be told that nothing has arrived, whatever has, and a
+        // client decides how much is used by what it pipelines.
+        let look = pin!(unconstrained(poll_fn(|context| self.0.poll_read_ready(context))));
+        look.poll(&mut Context::from_waker(Waker::noop())).is_pending()
     }
 
     /// Looks at what waits to be read, by a system call.
@@ -132,4 +137,36 @@ pub fn is_exhaustion(error: &io::Error) -> bool {
     [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL, Errno::NOBUFS, Errno::NOMEM]
         .iter()
         .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        net::TcpListener,
+        task::coop::{has_budget_remaining, poll_proceed},
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_task_without_budget_left_is_told_the_truth_about_an_idle_connection() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let stream = Stream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (peer, _) = listener.accept().await.unwrap();
+            assert!(stream.is_quiet());
+            drop(peer);
+            poll_fn(|context| stream.poll_readable(context)).await.unwrap();
+            poll_fn(|context| {
+                while has_budget_remaining() {
+                    let Poll::Ready(proceeded) = poll_proceed(context) else { break };
+                    proceeded.made_progress();
+                }
+                assert!(!stream.is_quiet());
+                Poll::Ready(())
+            })
+            .await;
+        });
+    }
 }

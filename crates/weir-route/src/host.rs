@@ -14,7 +14,7 @@ pub(crate) struct Host<'a> {
 impl<'a> Host<'a> {
     pub(crate) fn new(value: &'a [u8]) -> Self {
         // The colons of an IPv6 address are all inside its brackets.
-        let bracket = value.iter().rposition(|&byte| byte == b']').unwrap_or(0);
+        let bracket = value.iter().position(|&byte| byte == b']').unwrap_or(0);
         let colon = value[bracket..].iter().position(|&byte| byte == b':').map(|at| bracket + at);
         let (name, port) = match colon {
             Some(colon) => (&value[..colon], port(&value[colon + 1..])),
