@@ -2,6 +2,7 @@
 
 mod protocol {
     mod bodies;
+    mod deadlines;
     mod fields;
     mod going_away;
     mod interim;

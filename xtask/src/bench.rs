@@ -218,7 +218,7 @@ impl Options {
                 }
                 "--seconds" => {
                     options.seconds = value()?.parse().map_err(|_| "--seconds wants a number")?;
-                    options.whole &= options.seconds >= 5.0;
+                    options.whole &= options.seconds >= 3.0;
                 }
                 "--only" => {
                     let case = |name: &str| CASES.iter().find(|case| case.name == name);

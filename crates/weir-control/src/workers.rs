@@ -73,23 +73,24 @@ impl Workers {
         open: Vec<NewSockets>,
         close: &[ListenerId],
     ) -> Result<(), String> {
+        // The first that fails is told of, and the others change all the same: what is bound and checked by now is in use.
+        let mut failed = None;
         let mut all_done = Vec::new();
         for ((index, orders), open) in self.orders.iter().enumerate().zip(open) {
             let (done, told) = oneshot::channel();
             let order = Order::Change { site: Arc::clone(site), open, close: close.to_vec(), done };
-            orders
-                .send_timeout(order, CHANGE_TIMEOUT)
-                .await
-                .map_err(|_| format!("worker {index} takes no orders"))?;
-            all_done.push((index, told));
-        }
-        for (index, told) in all_done {
-            match tokio::time::timeout(CHANGE_TIMEOUT, told).await {
-                Ok(Ok(())) => {}
-                _ => return Err(format!("worker {index} did not take the change in {CHANGE_TIMEOUT:?}")),
+            match orders.send_timeout(order, CHANGE_TIMEOUT).await {
+                Ok(()) => all_done.push((index, told)),
+                Err(_) => failed = failed.or(Some(format!("worker {index} takes no orders"))),
             }
         }
-        Ok(())
+        for (index, told) in all_done {
+            if !matches!(tokio::time::timeout(CHANGE_TIMEOUT, told).await, Ok(Ok(()))) {
+                let late = || format!("worker {index} did not take the change in {CHANGE_TIMEOUT:?}");
+                failed = failed.or_else(|| Some(late()));
+            }
+        }
+        failed.map_or(Ok(()), Err)
     }
 
     /// A worker's thread has ended that was not told to.
@@ -153,5 +154,24 @@ async fn drain(engine: &Engine, mut inbox: mpsc::Receiver<Order>) {
             Err(_) if engine.is_drained() => return,
             Err(_) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_worker_that_takes_no_orders_does_not_keep_them_from_the_others() {
+        let ((dead, _), (live, mut inbox)) = (mpsc::channel(1), mpsc::channel(1));
+        let workers = Workers { orders: vec![dead, live], threads: Vec::new() };
+        let site = Arc::new(Site { listeners: Vec::new(), pools: Vec::new(), access_log: None });
+        let worker = async {
+            let Some(Order::Change { done, .. }) = inbox.recv().await else { panic!("no change came") };
+            done.send(()).expect("somebody waits");
+        };
+        let open = vec![Vec::new(), Vec::new()];
+        let (result, ()) = tokio::join!(workers.change(&site, open, &[]), worker);
+        assert_eq!(result, Err("worker 0 takes no orders".to_owned()));
     }
 }

@@ -203,7 +203,7 @@ async fn accept(
     loop {
         let came = std::future::poll_fn(|context| {
             // Looked at here, not once before: others accept while this waits for a connection.
-            if let Some(limit) = worker.full() {
+            if let Some(limit) = worker.full(id) {
                 return Poll::Ready(Came::Limit(limit));
             }
             match socket.poll_accept(context) {
@@ -216,7 +216,7 @@ async fn accept(
             Came::Limit(limit) => {
                 worker.counters.reached(limit);
                 // Connections close in other workers too, so there is nothing to be woken by but time.
-                while worker.full().is_some() {
+                while worker.full(id).is_some() {
                     tokio::time::sleep(TICK).await;
                 }
             }
@@ -259,17 +259,17 @@ impl Worker {
         self.shared.connections.fetch_sub(1, Relaxed);
     }
 
-    /// The limit that forbids another connection. None does while draining: those that wait are the last.
-    fn full(&self) -> Option<Limit> {
-        if self.is_draining() {
-            None
-        } else if self.shared.connections.load(Relaxed) >= self.shared.connections_max.load(Relaxed) {
-            Some(Limit::MaxConnections)
+    /// The limit that forbids another connection of the listener `id`. None does when it accepts its last ones: when
+    /// all is draining, or the snapshot does not name it any more.
+    fn full(&self, id: ListenerId) -> Option<Limit> {
+        let limit = if self.shared.connections.load(Relaxed) >= self.shared.connections_max.load(Relaxed) {
+            Limit::MaxConnections
         } else if self.open.get() >= self.shared.connections_per_worker_max.load(Relaxed) {
-            Some(Limit::MaxConnectionsPerWorker)
+            Limit::MaxConnectionsPerWorker
         } else {
-            None
-        }
+            return None;
+        };
+        (!self.is_draining() && self.world().has_listener(id)).then_some(limit)
     }
 
     pub(crate) fn take_desk(&self) -> Box<Desk> {

@@ -339,8 +339,12 @@ fn after_own_answer(connection: &Connection, desk: &Desk) -> (Next, Option<&'sta
     if head.body != BodyLength::None || head.len == 0 {
         return (Next::Linger, Some("close"));
     }
-    if !head.keeps_alive() || connection.worker.is_draining() {
+    if !head.keeps_alive() {
         return (Next::Close, Some("close"));
+    }
+    if connection.worker.is_draining() {
+        // The client expects it to go on, and may have sent the next request already.
+        return (Next::Linger, Some("close"));
     }
     (Next::Request, (head.version == Version::Http10).then_some("keep-alive"))
 }

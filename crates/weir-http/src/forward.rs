@@ -48,7 +48,7 @@ pub(crate) fn request(out: &mut Vec<u8>, request: &RequestHead, forwarding: &For
             let name = field.name.of(text);
             kind.is_hop_by_hop()
                 || (own_host && kind == FieldKind::Host)
-                || (!trusted && is_forwarding(kind))
+                || (!trusted && kind.is_forwarding())
                 || (kind == FieldKind::Expect && !request.expects_continue)
                 || (by_name && !kind.is_essential() && request.connection_names(text, name))
                 || (by_name && is_edited_away(edits, name))
@@ -81,6 +81,13 @@ pub(crate) struct Answering<'a> {
     pub(crate) connection: Option<&'static str>,
     /// The protocol that is upgraded to, with status 101.
     pub(crate) upgrade: Option<Span>,
+}
+
+impl<'a> Answering<'a> {
+    /// Nothing but the route's edits.
+    pub(crate) fn plain(edits: &'a HeaderEdits) -> Self {
+        Self { edits, encode: false, decode: false, connection: None, upgrade: None }
+    }
 }
 
 /// Writes the head of `response`, which lies in `text`, as the client shall see it.
@@ -189,11 +196,6 @@ fn copy(out: &mut Vec<u8>, fields: &[Field], skip: impl Fn(&Field) -> bool, text
     if let Some((from, to)) = run {
         out.extend_from_slice(&text[from..to]);
     }
-}
-
-fn is_forwarding(kind: FieldKind) -> bool {
-    use FieldKind as K;
-    matches!(kind, K::Forwarded | K::XForwardedFor | K::XForwardedHost | K::XForwardedProto)
 }
 
 /// `X-Forwarded-*` and `Forwarded` (RFC 7239): what a trusted proxy said, then what is known here.

@@ -79,6 +79,8 @@ pub enum FieldKind {
     ContentLength,
     Expect,
     Forwarded,
+    /// `X_Forwarded_For` and its like: CGI and WSGI cannot tell it from the real one.
+    ForwardedLookalike,
     Host,
     KeepAlive,
     ProxyConnection,
@@ -112,7 +114,13 @@ impl FieldKind {
             (17, b'x') => (K::XForwardedProto, b"x-forwarded-proto"),
             _ => return K::Other,
         };
-        if name.eq_ignore_ascii_case(word) { kind } else { K::Other }
+        if name.eq_ignore_ascii_case(word) {
+            kind
+        } else if kind.is_forwarding() && is_lookalike(name, word) {
+            K::ForwardedLookalike
+        } else {
+            K::Other
+        }
     }
 
     /// Means something on one connection only and is never passed on (RFC 9110 section 7.6.1). What replaces it is
@@ -127,6 +135,20 @@ impl FieldKind {
         use FieldKind as K;
         matches!(self, K::ContentLength | K::TransferEncoding | K::Host)
     }
+
+    /// Says who the client is: believed only from a trusted proxy, and only in a head.
+    pub fn is_forwarding(self) -> bool {
+        use FieldKind as K;
+        matches!(
+            self,
+            K::Forwarded | K::ForwardedLookalike | K::XForwardedFor | K::XForwardedHost | K::XForwardedProto
+        )
+    }
+}
+
+/// `name` is `word` but for case, and for underscores in the place of hyphens.
+fn is_lookalike(name: &[u8], word: &[u8]) -> bool {
+    name.iter().zip(word).all(|(a, b)| a.eq_ignore_ascii_case(b) || (*a == b'_' && *b == b'-'))
 }
 
 /// One field line of a head.

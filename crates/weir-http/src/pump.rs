@@ -52,6 +52,11 @@ impl Pump {
         Self { body, coding, ready: 0, prefix: Prefix::default(), source_ended: false, moved: 0 }
     }
 
+    /// No body at all.
+    pub(crate) fn nothing() -> Self {
+        Self::new(Body::Sized(0), Coding::AsIs)
+    }
+
     /// All bytes have been taken and written.
     pub(crate) fn is_done(&self) -> bool {
         self.ready == 0 && self.prefix.is_empty() && (self.body.is_done() || self.source_ended)

@@ -40,6 +40,14 @@ pub fn check(data: &[u8]) {
     }
 }
 
+/// A request with as much of this body as goes upstream, and how much data that is, if it came to its end: for peers that
+/// cannot be run in memory.
+pub fn upstream(data: &[u8]) -> (Vec<u8>, Option<usize>) {
+    // A byte at a time, so that nothing is held back because of a fault behind it.
+    let read = read(data, &mut Pieces::single());
+    ([HEAD, &data[..read.consumed]].concat(), read.is_done.then_some(read.data.len()))
+}
+
 fn read(data: &[u8], pieces: &mut Pieces) -> Read {
     body::read(BodyLength::Chunked, data, pieces)
 }

@@ -51,18 +51,22 @@ pub fn check(data: &[u8]) {
     pieces_agree(data, result, &head);
     as_it_came(data);
     if result == Ok(Progress::Whole) && goes_upstream(&head, data) {
-        for upstream in upstream_forms(&head, data) {
-            as_it_goes_on(&head, data, &upstream);
+        let [plain, trusted, rewritten] = upstream_forms(&head, data);
+        for upstream in [&plain, &trusted] {
+            same_place(&head, data, upstream);
+        }
+        for upstream in [&plain, &trusted, &rewritten] {
+            as_it_goes_on(&head, data, upstream);
         }
     }
 }
 
-/// Every form in which a head goes upstream: both routes, with and without trust and fields about the client.
-pub fn upstream_forms(head: &RequestHead, text: &[u8]) -> Vec<Vec<u8>> {
+/// Forms in which a head goes upstream: with nothing changed, for a trusted client, and through a route with edits.
+pub fn upstream_forms(head: &RequestHead, text: &[u8]) -> [Vec<u8>; 3] {
     let strangers = (IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), false);
     let trusted = (IpAddr::V6(Ipv6Addr::LOCALHOST), true);
     let routes = &ROUTES_CHECKED;
-    vec![
+    [
         fuzzing::request(head, text, &routes[1], strangers, ForwardedFields::None),
         fuzzing::request(head, text, &routes[1], trusted, ForwardedFields::All),
         fuzzing::request(head, text, &routes[0], strangers, ForwardedFields::All),
@@ -167,6 +171,21 @@ fn assert_same_request(head: &RequestHead, text: &[u8], target: &[u8], their: &S
     let target = if target.is_empty() { b"/" } else { target };
     assert_eq!(lossy(target), lossy(their.target.as_bytes()), "the target");
     assert_eq!(body::announced(head.body), their.announced, "the body's length");
+}
+
+/// Without edits, host and target stay.
+fn same_place(head: &RequestHead, text: &[u8], upstream: &[u8]) {
+    let split = tokenizer::request(upstream);
+    let Some(split) = split else { return };
+    let target = match (head.target.of(text), head.method.of(text)) {
+        (b"", b"OPTIONS") => b"*",
+        (b"", _) => &b"/"[..],
+        (target, _) => target,
+    };
+    assert_eq!(split.target, lossy(target), "another target");
+    if let Some(host) = head.host {
+        assert_eq!(split.values("host"), [host.of(text)], "another host");
+    }
 }
 
 /// The head that goes upstream is read as we read it: by ourselves, by httparse, and by hyper with its body.

@@ -1,5 +1,5 @@
-//! The heads of the corpora, as they go upstream, before a real nginx: it reads each with the body that we read, or
-//! refuses it.
+//! The heads and bodies of the corpora, as they go upstream, before a real nginx: it reads each body as we read it, or
+//! refuses the request.
 //!
 //! nginx cannot run inside a fuzz target, so it judges what the targets have found worth keeping. Behind each request
 //! comes another; nginx passes the first on to a second server of its own, which says how long the body was.
@@ -8,6 +8,7 @@
 
 use std::{
     io::{Read, Write},
+    net::Shutdown,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -16,6 +17,7 @@ use std::{
 };
 
 use weir_fuzz_checks::{
+    chunked_body::upstream,
     readers::tokenizer,
     request_head::{MARKER, accepted, fitting_body, upstream_forms},
 };
@@ -43,8 +45,6 @@ http {
     large_client_header_buffers 4 64k;
     client_max_body_size 0;
     client_body_buffer_size 64k;
-    # What waits for more of a body than there is gives up soon, and is then seen to have disagreed.
-    client_body_timeout 2s;
     keepalive_requests 1000000;
     server {
         listen unix:front.sock;
@@ -53,7 +53,12 @@ http {
             if ($request_method != GET) { return 400; }
             return 299;
         }
-        location / { proxy_pass http://unix:behind.sock; proxy_http_version 1.1; }
+        location / {
+            proxy_pass http://unix:behind.sock;
+            proxy_http_version 1.1;
+            # We say that we are done before we are answered.
+            proxy_ignore_client_abort on;
+        }
     }
     server {
         listen unix:behind.sock;
@@ -64,32 +69,70 @@ http {
 "#;
 
 #[test]
-fn nginx_reads_the_same_body() {
+fn heads_are_read_with_the_same_body() {
     let nginx = Nginx::start();
-    let (mut read, mut refused) = (0, 0);
-    for input in inputs() {
+    let mut tally = Tally::default();
+    for input in inputs("request_head") {
         let text = std::fs::read(&input).expect("an input is readable");
         let Some(head) = accepted(&text) else { continue };
         let Some((framed, body)) = fitting_body(&head, &text) else { continue };
         let is_head = head.method.of(&text) == b"HEAD";
         for upstream in upstream_forms(&head, &text) {
             let answers = nginx.answers(&[&upstream, &framed[..], MARKER].concat(), is_head);
-            let shown = format!("{}: {:?}: {answers:?}", input.display(), String::from_utf8_lossy(&upstream));
-            match &answers[..] {
-                [only] if only.status >= 400 => refused += 1,
-                [first, marker] => {
-                    assert_eq!(marker.status, 299, "another next request: {shown}");
-                    if first.status == 200 {
-                        assert_eq!(first.body_bytes, Some(body.len()), "another body: {shown}");
-                    }
-                    read += 1;
-                }
-                _ => panic!("another number of requests: {shown}"),
+            tally.add(&answers, body.len(), &input);
+        }
+    }
+    tally.print_for("heads");
+}
+
+#[test]
+fn chunked_bodies_are_read_to_the_same_end() {
+    let nginx = Nginx::start();
+    let mut tally = Tally::default();
+    for input in inputs("chunked_body") {
+        let (sent, data_len) = upstream(&std::fs::read(&input).expect("an input is readable"));
+        match data_len {
+            Some(len) => tally.add(&nginx.answers(&[&sent, MARKER].concat(), false), len, &input),
+            None => {
+                let answers = nginx.answers(&sent, false);
+                let is_taken = answers.iter().any(|answer| answer.status < 400);
+                assert!(!is_taken, "{}: nginx takes for whole what is not: {answers:?}", input.display());
+                tally.refused += 1;
             }
         }
     }
-    println!("nginx read {read} requests as we do and refused {refused}");
-    assert!(read >= 100, "nginx took only {read} requests, and refused {refused}: nothing is shown");
+    tally.print_for("chunked bodies");
+}
+
+/// How often nginx agreed, or would have nothing of it.
+#[derive(Default)]
+struct Tally {
+    read: usize,
+    refused: usize,
+}
+
+impl Tally {
+    /// Judges the answers to a request with a body of `len` bytes, and to the marker behind it.
+    fn add(&mut self, answers: &[Answer], len: usize, input: &Path) {
+        let shown = format!("{}: {answers:?}", input.display());
+        match answers {
+            [only] if only.status >= 400 => self.refused += 1,
+            [first, marker] => {
+                assert_eq!(marker.status, 299, "another next request: {shown}");
+                if first.status == 200 {
+                    assert_eq!(first.body_bytes, Some(len), "another body: {shown}");
+                }
+                self.read += 1;
+            }
+            _ => panic!("another number of requests: {shown}"),
+        }
+    }
+
+    fn print_for(&self, what: &str) {
+        let Self { read, refused } = self;
+        println!("{what}: nginx read {read} as we do, and refused {refused}");
+        assert!(*read >= 10, "nginx took only {read}, and refused {refused}: nothing is shown");
+    }
 }
 
 #[test]
@@ -103,12 +146,14 @@ fn another_length_is_seen() {
     assert_eq!(sent(5), (Some(299), Some(5)));
     assert_ne!(sent(4).0, Some(299));
     assert_ne!(sent(6).0, Some(299));
+    // It waits for more than there is, and then says nothing.
+    assert_eq!(sent(500), (None, None));
 }
 
-/// Seeds and corpora of all targets whose inputs begin with a request.
-fn inputs() -> Vec<PathBuf> {
+/// Seeds and corpus of a target.
+fn inputs(target: &str) -> Vec<PathBuf> {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("checks lie in fuzz/");
-    let folders = ["seeds/request_head", "corpus/request_head"].map(|folder| fuzz.join(folder));
+    let folders = ["seeds", "corpus"].map(|kind| fuzz.join(kind).join(target));
     let entries = folders
         .iter()
         .flat_map(|folder| std::fs::read_dir(folder).expect("seeds and corpora are part of the repository"));
@@ -162,7 +207,7 @@ impl Nginx {
         let mut stream = UnixStream::connect(self.folder.join("front.sock")).expect("nginx listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
         // It may refuse, answer and close before all is written; what it said is still there.
-        let _ = stream.write_all(bytes);
+        let _ = stream.write_all(bytes).and_then(|()| stream.shutdown(Shutdown::Write));
         let mut answer = Vec::new();
         if let Err(error) = stream.read_to_end(&mut answer) {
             assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "nginx neither answers nor closes");

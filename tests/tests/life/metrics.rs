@@ -77,8 +77,8 @@ pools:
     }
     assert_eq!(client.send(get("/missing")).response().status, 404);
     assert_eq!(client.send(get("/fixed")).response().status, 201);
-    let own = client.send(get("/bad")).response();
-    assert_eq!(own.status, 502);
+    let bad = client.send(get("/bad")).response();
+    assert_eq!(bad.status, 502);
     assert_eq!(weir.ask("GET / HTTP/1.1\r\nHost: b\r\n\r\n").status, 404);
     assert_eq!(weir.ask("nonsense\r\n\r\n").status, 400);
 
@@ -93,7 +93,7 @@ pools:
     assert_eq!(metrics.sum("weir_request_body_bytes_total", &[("route", "rest")]), 21.0);
     assert_eq!(
         metrics.sum("weir_response_body_bytes_total", &[("route", "rest")]),
-        22.0 + own.body.len() as f64
+        22.0 + bad.body.len() as f64
     );
     let server = |name| metrics.sum(name, &[("server", "one")]);
     assert_eq!(server("weir_server_responses_total"), 4.0);

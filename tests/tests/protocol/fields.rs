@@ -201,3 +201,15 @@ fn heads_may_be_as_large_as_the_limit() {
     larger.insert(larger.len() - 4, 'w');
     assert_eq!(client.send(larger).response().status, 431);
 }
+
+/// CGI and WSGI turn both spellings into the same variable.
+#[test]
+fn what_a_stranger_claims_with_underscores_is_left_out_too() {
+    let claims = "GET / HTTP/1.1\r\nHost: a\r\nX_Forwarded_For: 10.1.2.3\r\nx-forwarded_host: evil\r\nX_FORWARDED-PROTO: https\r\nX_Forwarded_Port: 1\r\n\r\n";
+    let names = ["x_forwarded_for", "x-forwarded_host", "x_forwarded-proto"];
+    let request = forwarded("{}", claims);
+    assert!(names.iter().all(|name| !request.fields.has(name)), "{request:?}");
+    assert!(request.fields.has("x_forwarded_port"), "others are not ours to judge");
+    let request = forwarded("{ trusted_proxies: [127.0.0.0/8] }", claims);
+    assert!(names.iter().all(|name| request.fields.has(name)), "{request:?}");
+}

@@ -108,3 +108,20 @@ fn early_hints_are_passed_on() {
         assert_eq!(client.next_response("GET").text(), "done");
     }
 }
+
+/// An interim response is a part of the answer: a request that got one is not sent again.
+#[test]
+fn a_server_that_dies_after_an_interim_response_has_answered() {
+    let origins = [(); 2].map(|()| {
+        Origin::start(|connection| {
+            connection.request()?;
+            connection.send("HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n")
+        })
+    });
+    let weir = Weir::before(&[&origins[0], &origins[1]]);
+    let mut client = weir.connect();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(client.next_response("GET").status, 103);
+    assert_eq!(client.next_response("GET").status, 502);
+    assert_eq!(origins[0].count() + origins[1].count(), 1);
+}

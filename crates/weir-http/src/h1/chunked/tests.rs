@@ -83,6 +83,9 @@ fn everything_else_is_refused() {
         "Content-Length: 1\r\n\r\n",
         "transfer-encoding: chunked\r\n\r\n",
         "Host: a\r\n\r\n",
+        "X-Forwarded-For: 10.0.0.1\r\n\r\n",
+        "X_Forwarded_For: 10.0.0.1\r\n\r\n",
+        "Forwarded: for=10.0.0.1\r\n\r\n",
         "A\r\n\r\n",
         "A: b\r\nB: c\r\nC: d\r\nD: e\r\nE: f\r\n\r\n",
     ] {

@@ -1,0 +1,199 @@
+//! The answer: its head, its body, and what becomes of both connections behind it.
+
+use std::{borrow::Cow, future::poll_fn, rc::Rc, task::Poll};
+
+use weir_config::HeaderEdits;
+
+use super::{Outcome, Relay, bad_gateway, head::write_head};
+use crate::{
+    connection::Next,
+    counters::Limit,
+    exchange::{End, Record},
+    forward::{self, Answering},
+    h1::Body,
+    head::{BodyLength, FieldKind, ResponseHead, Span, Version},
+    pump::{Coding, Pump, Stop},
+    tunnel,
+};
+
+impl Relay<'_> {
+    /// 1xx: passed on to clients that know them (RFC 9110 section 15.2).
+    pub(super) async fn pass_interim(&mut self) -> Result<(), End> {
+        if self.desk.request.version == Version::Http11 {
+            let answering = Answering::plain(&self.route.route.response_headers);
+            return self.write_response(&answering, &mut Pump::nothing()).await;
+        }
+        let reply = self.reply.as_mut().expect("the head is in it");
+        reply.consume(self.desk.response.len);
+        Ok(())
+    }
+
+    /// The final answer: its head, then its body, then what becomes of both connections.
+    pub(super) async fn pass_answer(&mut self, record: &mut Record) -> Result<Outcome, End> {
+        let may_keep =
+            self.upload.is_done() && self.desk.request.keeps_alive() && !self.connection.worker.is_draining();
+        let plan = Plan::new(self.desk.response.body, self.desk.request.version, may_keep);
+        let mut download =
+            Pump::new(Body::new(self.desk.response.body, u64::MAX, self.listener.head_limits()), plan.coding);
+        let answering = plan.answering(&self.route.route.response_headers);
+        self.answering = true;
+        self.write_response(&answering, &mut download).await?;
+        record.status = self.desk.response.status;
+        let result = self.pump_both(&mut download).await;
+        record.response_bytes += download.moved;
+        result?;
+        let left_over = self.reply.take().is_some_and(|reply| !reply.is_empty());
+        let uploaded = self.upload.is_done() && !self.upload_broke;
+        let reusable =
+            uploaded && !left_over && download.source_is_done() && self.desk.response.keeps_alive();
+        if self.desk.request.body == BodyLength::None {
+            self.connection.consume(self.desk.request.len);
+        }
+        let next = match (uploaded, plan.keeps_client) {
+            (true, true) => Next::Request,
+            // The client expects it to go on, and may have sent the next request already.
+            (true, false) if self.desk.request.keeps_alive() => Next::Linger,
+            (true, false) => Next::Close,
+            (false, _) => Next::Linger,
+        };
+        Ok(Outcome::Answered { next, reusable })
+    }
+
+    /// Writes the head of the response that lies in `reply`, with the edits of `answering`, and what has come of `body`.
+    async fn write_response(&mut self, answering: &Answering<'_>, body: &mut Pump) -> Result<(), End> {
+        let connection = &mut *self.connection;
+        let mut head = connection.worker.head_room.take();
+        head.clear();
+        let reply = self.reply.as_mut().expect("the head is in it");
+        forward::response(&mut head, &self.desk.response, reply.filled(), answering);
+        reply.consume(self.desk.response.len);
+        // Before the head goes out: a body that is wrong from its first byte can still become a 502.
+        body.prepare(reply).map_err(|refusal| bad_gateway(refusal.words()))?;
+        connection.deadline.set(self.listener.settings.body_timeout);
+        let written = write_head(&mut connection.stream, &mut head, body, Some(reply), || {
+            connection.deadline.expired()
+        });
+        let written = written.await;
+        connection.worker.head_room.set(head);
+        written.map_err(|_| End::Gone)
+    }
+
+    /// Runs both bodies until the answer's has been passed on.
+    async fn pump_both(&mut self, download: &mut Pump) -> Result<(), End> {
+        if download.is_done() {
+            return Ok(());
+        }
+        let buffers = Rc::clone(&self.connection.worker.buffers);
+        poll_fn(|context| {
+            // The client may be cut off by its own fault in sending, but not before its answer is whole.
+            if self.poll_upload(context).is_err() {
+                self.upload_broke = true;
+            }
+            let mut progress = false;
+            let polled = download.poll(
+                context,
+                &mut self.upstream.stream,
+                &mut self.reply,
+                &buffers,
+                &mut self.connection.stream,
+                &mut progress,
+            );
+            if progress {
+                self.arm();
+            }
+            match polled {
+                Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
+                Poll::Ready(Err(Stop::Sink)) => Poll::Ready(Err(End::Gone)),
+                Poll::Ready(Err(Stop::Source(error))) => {
+                    Poll::Ready(Err(cut(format!("the server's body: {error}"))))
+                }
+                Poll::Ready(Err(Stop::Refused(refusal))) => Poll::Ready(Err(cut(refusal.words()))),
+                Poll::Pending if self.connection.deadline.expired() => {
+                    self.reached(Limit::BodyTimeout);
+                    Poll::Ready(Err(cut("the answer's body made no progress within body_timeout")))
+                }
+                // While the server is quiet, no write would tell that the client is gone.
+                Poll::Pending => match self.poll_client(context) {
+                    Ok(()) => Poll::Pending,
+                    Err(gone) => Poll::Ready(Err(gone)),
+                },
+            }
+        })
+        .await
+    }
+
+    /// 101: from here on the connection belongs to another protocol (RFC 9110 section 7.8).
+    pub(super) async fn upgrade(&mut self, record: &mut Record) -> Result<Outcome, End> {
+        if self.desk.request.upgrade.is_none() {
+            return Err(bad_gateway("it switches protocols, which the request did not ask for"));
+        }
+        let text = self.reply.as_ref().map_or(&[][..], |reply| reply.filled());
+        let answering = Answering {
+            connection: Some("upgrade"),
+            upgrade: upgrade_field(&self.desk.response, text),
+            ..Answering::plain(&self.route.route.response_headers)
+        };
+        self.write_response(&answering, &mut Pump::nothing()).await?;
+        record.status = 101;
+        self.connection.consume(self.desk.request.len);
+        let reply = self.reply.take().filter(|reply| !reply.is_empty());
+        let timeout = self.listener.settings.tunnel_timeout;
+        let (up, down) = tunnel::tunnel(self.connection, &mut self.upstream.stream, reply, timeout).await;
+        record.request_bytes += up;
+        record.response_bytes += down;
+        Ok(Outcome::Answered { next: Next::Close, reusable: false })
+    }
+}
+
+/// How the answer goes to the client, given what it can take.
+pub(crate) struct Plan {
+    pub(crate) coding: Coding,
+    /// The head announces chunks for a body that is not sent, to a client that would not know them.
+    hides_chunked: bool,
+    pub(crate) keeps_client: bool,
+    connection: Option<&'static str>,
+}
+
+impl Plan {
+    /// For a body of this length, towards a client of this version, whose connection may stay open if the answer's
+    /// end can be seen.
+    pub(crate) fn new(body: BodyLength, client: Version, may_keep: bool) -> Self {
+        let is_http11 = client == Version::Http11;
+        let (coding, has_end) = match (body, is_http11) {
+            (BodyLength::None | BodyLength::Sized(_), _) => (Coding::AsIs, true),
+            (BodyLength::Chunked, true) => (Coding::AsIs, true),
+            (BodyLength::Chunked, false) => (Coding::Decode, false),
+            (BodyLength::UntilClose, true) => (Coding::Encode, true),
+            (BodyLength::UntilClose, false) => (Coding::AsIs, false),
+        };
+        let keeps_client = may_keep && has_end;
+        let option = match (keeps_client, is_http11) {
+            (false, _) => Some("close"),
+            (true, true) => None,
+            (true, false) => Some("keep-alive"),
+        };
+        Self { coding, hides_chunked: !is_http11, keeps_client, connection: option }
+    }
+
+    /// What this means for the head.
+    pub(crate) fn answering<'a>(&self, edits: &'a HeaderEdits) -> Answering<'a> {
+        Answering {
+            encode: self.coding == Coding::Encode,
+            decode: self.coding == Coding::Decode || self.hides_chunked,
+            connection: self.connection,
+            ..Answering::plain(edits)
+        }
+    }
+}
+
+fn upgrade_field(response: &ResponseHead, text: &[u8]) -> Option<Span> {
+    response
+        .fields
+        .iter()
+        .find(|field| field.kind == FieldKind::Upgrade && !field.value.of(text).is_empty())
+        .map(|field| field.value)
+}
+
+fn cut(why: impl Into<Cow<'static, str>>) -> End {
+    End::Cut(why.into())
+}
