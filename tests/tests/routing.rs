@@ -272,9 +272,9 @@ fn an_answer_of_its_own_to_a_request_with_a_body() {
         .send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{smuggled}", smuggled.len()));
     assert_eq!(client.response().text(), "mine");
     client.send("GET /next HTTP/1.1\r\nHost: a\r\n\r\n");
-    match client.try_response("GET") {
-        Ok(Some(answer)) => assert_eq!(answer.text(), "one"),
-        Ok(None) | Err(_) => {}
+    // The connection may have been closed over the unread body, or the next request is answered: nothing else.
+    if let Ok(Some(answer)) = client.try_response("GET") {
+        assert_eq!(answer.text(), "one");
     }
     assert!(!stage.one.targets().contains(&"/evil".to_owned()), "{:?}", stage.one.targets());
 }
