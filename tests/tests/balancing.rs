@@ -114,10 +114,8 @@ fn least_requests_avoids_the_busy() {
             connection.wait_for_end()
         });
         let idle = Origin::saying("idle");
-        let weir = Weir::start(&yaml(
-            &[busy.to_string(), idle.to_string()],
-            &format!("balance: {algorithm}"),
-        ));
+        let weir =
+            Weir::start(&yaml(&[busy.to_string(), idle.to_string()], &format!("balance: {algorithm}")));
         // Sooner or later one request meets the server that never answers, and from then on it counts one more.
         let mut waiting: Vec<Client> = Vec::new();
         while busy.count() == 0 {
@@ -141,7 +139,8 @@ fn least_requests_counts_over_all_workers() {
     });
     let idle = Origin::saying("idle");
     let weir = Weir::start(
-        &yaml(&[busy.to_string(), idle.to_string()], "balance: least_requests").replace("workers: 1", "workers: 2"),
+        &yaml(&[busy.to_string(), idle.to_string()], "balance: least_requests")
+            .replace("workers: 1", "workers: 2"),
     );
     let mut waiting: Vec<Client> = Vec::new();
     while busy.count() == 0 {
@@ -173,7 +172,8 @@ fn backups_work_only_while_no_other_does() {
         let mut servers = plain(&origins[..2]);
         servers.push(format!("{{ address: \"{}\", backup: true }}", origins[2]));
         let health = format!("balance: {algorithm}");
-        let text = yaml(&servers, &health).replace("health: none", "health: { tcp: connect, interval: 100ms, fall: 1, rise: 1 }");
+        let text = yaml(&servers, &health)
+            .replace("health: none", "health: { tcp: connect, interval: 100ms, fall: 1, rise: 1 }");
         let weir = Weir::start(&text);
         assert!(!shares(&weir, 50, get).contains_key("c"), "{algorithm}");
         let mark = weir.mark();
@@ -197,7 +197,10 @@ fn one_client_keeps_its_server() {
     let origins = origins();
     let weir = Weir::start(&yaml(&plain(&origins), "balance: client_ip"));
     let first = weir.get("/").text();
-    assert_eq!(shares(&weir, 50, |n| format!("GET /{n} HTTP/1.1\r\nHost: a\r\n\r\n")), BTreeMap::from([(first, 50)]));
+    assert_eq!(
+        shares(&weir, 50, |n| format!("GET /{n} HTTP/1.1\r\nHost: a\r\n\r\n")),
+        BTreeMap::from([(first, 50)])
+    );
 }
 
 /// Who answers each of many keys.
@@ -221,8 +224,12 @@ fn a_key_keeps_its_server_over_reloads_and_restarts() {
     let by_cookie = |key| format!("GET / HTTP/1.1\r\nHost: a\r\nCookie: x=y; id={key}\r\n\r\n");
     let by_path = |key| format!("GET /{key}?any={key} HTTP/1.1\r\nHost: a\r\n\r\n");
     let by_query = |key| format!("GET /?x=1&user={key} HTTP/1.1\r\nHost: a\r\n\r\n");
-    let kinds: [(&str, &dyn Fn(usize) -> String); 4] =
-        [("\"header:X-User\"", &by_header), ("\"cookie:id\"", &by_cookie), ("path", &by_path), ("\"query:user\"", &by_query)];
+    let kinds: [(&str, &dyn Fn(usize) -> String); 4] = [
+        ("\"header:X-User\"", &by_header),
+        ("\"cookie:id\"", &by_cookie),
+        ("path", &by_path),
+        ("\"query:user\"", &by_query),
+    ];
     for (key, request) in kinds {
         let settings = format!("balance: {{ hash: {key} }}");
         let mut weir = Weir::start(&yaml(&plain(&origins[..3]), &settings));
@@ -231,7 +238,10 @@ fn a_key_keeps_its_server_over_reloads_and_restarts() {
         before.values().for_each(|server| *shares.entry(server.clone()).or_default() += 1);
         expect_about(&shares, &[("a", 133), ("b", 133), ("c", 133)], 60);
         assert_eq!(placed(&weir, KEYS, request), before, "{key}: the same again");
-        weir.reload(&yaml(&plain(&origins[..3]), &settings).replace("workers: 1", "workers: 1\n  max_connections: 99"));
+        weir.reload(
+            &yaml(&plain(&origins[..3]), &settings)
+                .replace("workers: 1", "workers: 1\n  max_connections: 99"),
+        );
         assert_eq!(placed(&weir, KEYS, request), before, "{key}: a reload that changes other things");
         let again = Weir::start(&yaml(&plain(&origins[..3]), &settings));
         assert_eq!(placed(&again, KEYS, request), before, "{key}: another process places the same");
@@ -264,7 +274,12 @@ fn a_server_that_is_down_moves_only_its_own_keys() {
     let after = placed(&weir, KEYS, &request);
     for key in 0..KEYS {
         assert!(after[&key] != "b");
-        assert!(before[&key] == after[&key] || before[&key] == "b", "{key}: from {} to {}", before[&key], after[&key]);
+        assert!(
+            before[&key] == after[&key] || before[&key] == "b",
+            "{key}: from {} to {}",
+            before[&key],
+            after[&key]
+        );
     }
     let mark = weir.mark();
     origins[1].restart();

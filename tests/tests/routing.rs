@@ -85,7 +85,15 @@ fn hosts() {
 
 #[test]
 fn paths() {
-    check("path: /api", &[("GET /api", "", true), ("GET /api?x", "", true), ("GET /api/", "", false), ("GET /apis", "", false)]);
+    check(
+        "path: /api",
+        &[
+            ("GET /api", "", true),
+            ("GET /api?x", "", true),
+            ("GET /api/", "", false),
+            ("GET /apis", "", false),
+        ],
+    );
     check(
         "path: /api/*",
         &[
@@ -99,7 +107,12 @@ fn paths() {
     );
     check(
         "path: \"~ ^/v[0-9]+/\"",
-        &[("GET /v1/x", "", true), ("GET /v12/", "", true), ("GET /v/", "", false), ("GET /x/v1/", "", false)],
+        &[
+            ("GET /v1/x", "", true),
+            ("GET /v12/", "", true),
+            ("GET /v/", "", false),
+            ("GET /x/v1/", "", false),
+        ],
     );
 }
 
@@ -123,7 +136,12 @@ fn paths_in_disguise() {
 fn methods_fields_cookies_and_queries() {
     check(
         "methods: [GET, POST]",
-        &[("GET /", "", true), ("POST /", "Content-Length: 0\r\n", true), ("PUT /", "", false), ("get /", "", false)],
+        &[
+            ("GET /", "", true),
+            ("POST /", "Content-Length: 0\r\n", true),
+            ("PUT /", "", false),
+            ("get /", "", false),
+        ],
     );
     check(
         "headers: { X-Team: \"~ ^(web|qa)$\", x-here: \"*\" }",
@@ -184,7 +202,13 @@ fn the_first_match_wins_in_the_written_order() {
 #[test]
 fn redirects() {
     for (redirect, line, host, status, location) in [
-        ("to: \"https://shop.example/new?a=b\", status: 301", "GET /old?x", "a", 301, "https://shop.example/new?a=b"),
+        (
+            "to: \"https://shop.example/new?a=b\", status: 301",
+            "GET /old?x",
+            "a",
+            301,
+            "https://shop.example/new?a=b",
+        ),
         ("to: /other", "GET /old", "a", 308, "/other"),
         ("scheme: https", "GET /x?y", "a:8080", 308, "https://a/x?y"),
         ("scheme: https, port: 8443", "GET /x", "a:8080", 308, "https://a:8443/x"),
@@ -242,12 +266,12 @@ fn an_answer_of_its_own_to_a_request_with_a_body() {
     let stage = Stage::new("      - match: { path: / }\n        respond: { body: mine }\n      - pool: one");
     let mut client = stage.weir.connect();
     let smuggled = "GET /evil HTTP/1.1\r\nHost: a\r\n\r\n";
-    client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{smuggled}", smuggled.len()));
+    client
+        .send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{smuggled}", smuggled.len()));
     assert_eq!(client.response().text(), "mine");
     client.send("GET /next HTTP/1.1\r\nHost: a\r\n\r\n");
-    match client.try_response("GET") {
-        Ok(Some(answer)) => assert_eq!(answer.text(), "one"),
-        Ok(None) | Err(_) => {}
+    if let Ok(Some(answer)) = client.try_response("GET") {
+        assert_eq!(answer.text(), "one");
     }
     assert!(!stage.one.targets().contains(&"/evil".to_owned()), "{:?}", stage.one.targets());
 }
@@ -261,9 +285,13 @@ fn rewrites() {
       - pool: two
         rewrite: { strip_prefix: /x/y }",
     );
-    for (target, expected) in
-        [("/api", "/"), ("/api/", "/"), ("/api/v1/x?y=/api", "/v1/x?y=/api"), ("/api?z", "/?z"), ("/api//x", "//x")]
-    {
+    for (target, expected) in [
+        ("/api", "/"),
+        ("/api/", "/"),
+        ("/api/v1/x?y=/api", "/v1/x?y=/api"),
+        ("/api?z", "/?z"),
+        ("/api//x", "//x"),
+    ] {
         stage.one.forget();
         stage.expect(&format!("GET {target}"), "", "one");
         let request = &stage.one.requests()[0];
@@ -291,7 +319,8 @@ fn edits_of_fields() {
           set: { cache-control: no-store }
           add: { x-served-by: weir }",
     );
-    let answer = stage.ask("GET /", "x-debug: 1\r\nX-DEBUG: 2\r\nX-Beta: 0\r\nX-Via: other\r\nX-Kept: yes\r\n");
+    let answer =
+        stage.ask("GET /", "x-debug: 1\r\nX-DEBUG: 2\r\nX-Beta: 0\r\nX-Via: other\r\nX-Kept: yes\r\n");
     let request = &stage.one.requests()[0];
     assert!(!request.fields.has("x-debug"));
     assert_eq!(request.fields.all("x-beta"), ["1"]);

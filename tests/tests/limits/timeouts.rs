@@ -3,7 +3,6 @@
 use std::{
     io,
     net::TcpListener,
-    os::fd::OwnedFd,
     sync::{Mutex, mpsc},
     time::{Duration, Instant},
 };
@@ -181,7 +180,7 @@ fn unreachable() -> (TcpListener, Vec<std::net::TcpStream>) {
     let any = std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 0);
     rustix::net::bind(&socket, &any).expect("a port is free");
     rustix::net::listen(&socket, 0).expect("a socket");
-    let listener = TcpListener::from(OwnedFd::from(socket));
+    let listener = TcpListener::from(socket);
     let address = listener.local_addr().expect("bound");
     let mut waiting = Vec::new();
     while let Ok(stream) = std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
