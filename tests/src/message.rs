@@ -126,7 +126,7 @@ impl Head {
                 let length = length.parse().map_err(|_| wrong(format!("Content-Length {length:?}")))?;
                 Ok(Some(Framing::Sized(length)))
             }
-            ([], ["chunked"]) => Ok(Some(Framing::Chunked)),
+            ([], [coding]) if coding.eq_ignore_ascii_case("chunked") => Ok(Some(Framing::Chunked)),
             _ => Err(wrong(format!("Content-Length {lengths:?}, Transfer-Encoding {codings:?}"))),
         }
     }
