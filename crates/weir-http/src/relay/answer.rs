@@ -118,6 +118,10 @@ impl Relay<'_> {
                 Poll::Ready(Err(Stop::Refused(refusal))) => Poll::Ready(Err(cut(refusal.words()))),
                 Poll::Pending if self.connection.deadline.expired() => {
                     self.reached(Limit::BodyTimeout);
+                    if download.waits_for_sink() {
+                        // It does not read: a plain close would leave the kernel with what it did not take.
+                        self.connection.stream.reset_when_closed();
+                    }
                     Poll::Ready(Err(cut("the answer's body made no progress within body_timeout")))
                 }
                 // While the server is quiet, no write would tell that the client is gone.
