@@ -225,7 +225,7 @@ impl Shared {
         let shared = Arc::clone(&self);
         let mut connection = Connection { stream, reader: Reader::new(source), shared, index };
         let _ = (self.script)(&mut connection);
-        // Closed first, then said to be.
+        // All handles first: only the last one closes the connection, and nobody may be told before.
         drop(connection);
         let mut log = self.log();
         log.open.retain(|(other, _)| *other != index);

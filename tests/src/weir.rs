@@ -251,10 +251,13 @@ impl Weir {
         self.out.from(0)
     }
 
-    /// Waits until it ends.
+    /// Waits until it ends and its last lines have been read.
     #[track_caller]
     pub fn wait_for_exit(&mut self) -> ExitStatus {
-        until_some("Weir ends", || self.child.try_wait().expect("a child"))
+        let status = until_some("Weir ends", || self.child.try_wait().expect("a child"));
+        self.log.join();
+        self.out.join();
+        status
     }
 
     /// It has not ended.

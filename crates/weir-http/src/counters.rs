@@ -72,7 +72,7 @@ impl StatusClasses {
 pub struct RouteCounters {
     /// Exchanges that were answered.
     pub answers: StatusClasses,
-    /// Exchanges whose client went away before the answer was whole.
+    /// Exchanges whose client went away before an answer began.
     pub abandoned: Counter,
     /// From the whole request head to the last byte of the answer.
     pub latency: Histogram,

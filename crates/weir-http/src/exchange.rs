@@ -50,8 +50,7 @@ pub(crate) enum End {
     Gone,
     /// Nothing of an answer has been sent: this is it.
     Answer(Answer),
-    /// The answer broke off. A reset tells the client, even one that would take the end of the connection for the end
-    /// of the body.
+    /// The answer broke off: closing the connection tells the client.
     Cut(Cow<'static, str>),
 }
 
@@ -86,7 +85,6 @@ pub(crate) async fn exchange(connection: &mut Connection, desk: &mut Desk) -> Ne
         Err(End::Gone) => Next::Close,
         Err(End::Answer(answer)) => refuse(connection, desk, listener, &mut record, answer).await,
         Err(End::Cut(reason)) => {
-            connection.stream.reset_when_closed();
             record.reason = Some(reason);
             Next::Close
         }

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use weir_config::{ForwardedFields, HeaderEdits, Route};
 
-use crate::head::{Field, FieldKind, RequestHead, ResponseHead, Span};
+use crate::head::{BodyLength, Field, FieldKind, RequestHead, ResponseHead, Span};
 
 /// What the request line and the fields about the client need besides the head.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +47,7 @@ pub(crate) fn request(out: &mut Vec<u8>, request: &RequestHead, forwarding: &For
             }
             let name = field.name.of(text);
             kind.is_hop_by_hop()
+                || matches!(kind, FieldKind::ContentLength | FieldKind::TransferEncoding)
                 || (own_host && kind == FieldKind::Host)
                 || (!trusted && kind.is_forwarding())
                 || (kind == FieldKind::Expect && !request.expects_continue)
@@ -55,6 +56,7 @@ pub(crate) fn request(out: &mut Vec<u8>, request: &RequestHead, forwarding: &For
         },
         text,
     );
+    framing(out, request);
     about_client(out, request, forwarding);
     match (request.upgrade, request.takes_trailers) {
         (Some(protocol), _) => {
@@ -131,6 +133,23 @@ fn status_line(out: &mut Vec<u8>, status: u16, reason: &[u8]) {
     out.push(b' ');
     out.extend_from_slice(reason);
     out.extend_from_slice(b"\r\n");
+}
+
+/// How the body ends, in the one spelling that every server reads alike: the gate lets `chunKed` and `0005` pass, as
+/// RFC 9112 wants it.
+fn framing(out: &mut Vec<u8>, request: &RequestHead) {
+    match request.body {
+        BodyLength::Sized(bytes) => {
+            out.extend_from_slice(b"content-length: ");
+            decimal(out, bytes);
+            out.extend_from_slice(b"\r\n");
+        }
+        BodyLength::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+        BodyLength::None if request.fields.iter().any(|field| field.kind == FieldKind::ContentLength) => {
+            out.extend_from_slice(b"content-length: 0\r\n");
+        }
+        BodyLength::None | BodyLength::UntilClose => {}
+    }
 }
 
 /// Path and query; an empty path is `/`.

@@ -41,6 +41,11 @@ impl Relay<'_> {
         record.status = self.desk.response.status;
         let result = self.pump_both(&mut download).await;
         record.response_bytes += download.moved;
+        if matches!(result, Err(End::Cut(_))) && plan.ends_by_close {
+            // Only a reset tells this client. It costs whatever of earlier answers the kernel has not sent yet, so those
+            // that see from the framing that the end is missing get a plain close.
+            self.connection.stream.reset_when_closed();
+        }
         result?;
         let left_over = self.reply.take().is_some_and(|reply| !reply.is_empty());
         let uploaded = self.upload.is_done() && !self.upload_broke;
@@ -68,7 +73,10 @@ impl Relay<'_> {
         forward::response(&mut head, &self.desk.response, reply.filled(), answering);
         reply.consume(self.desk.response.len);
         // Before the head goes out: a body that is wrong from its first byte can still become a 502.
-        body.prepare(reply).map_err(|refusal| bad_gateway(refusal.words()))?;
+        if let Err(refusal) = body.prepare(reply) {
+            connection.worker.head_room.set(head);
+            return Err(bad_gateway(refusal.words()));
+        }
         connection.deadline.set(self.listener.settings.body_timeout);
         let written = write_head(&mut connection.stream, &mut head, body, Some(reply), || {
             connection.deadline.expired()
@@ -110,6 +118,10 @@ impl Relay<'_> {
                 Poll::Ready(Err(Stop::Refused(refusal))) => Poll::Ready(Err(cut(refusal.words()))),
                 Poll::Pending if self.connection.deadline.expired() => {
                     self.reached(Limit::BodyTimeout);
+                    if download.waits_for_sink() {
+                        // It does not read: a plain close would leave the kernel with what it did not take.
+                        self.connection.stream.reset_when_closed();
+                    }
                     Poll::Ready(Err(cut("the answer's body made no progress within body_timeout")))
                 }
                 // While the server is quiet, no write would tell that the client is gone.
@@ -150,6 +162,8 @@ pub(crate) struct Plan {
     pub(crate) coding: Coding,
     /// The head announces chunks for a body that is not sent, to a client that would not know them.
     hides_chunked: bool,
+    /// The end of the connection is the end of the body.
+    ends_by_close: bool,
     pub(crate) keeps_client: bool,
     connection: Option<&'static str>,
 }
@@ -172,7 +186,7 @@ impl Plan {
             (true, true) => None,
             (true, false) => Some("keep-alive"),
         };
-        Self { coding, hides_chunked: !is_http11, keeps_client, connection: option }
+        Self { coding, hides_chunked: !is_http11, ends_by_close: !has_end, keeps_client, connection: option }
     }
 
     /// What this means for the head.
