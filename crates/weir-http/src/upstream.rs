@@ -123,8 +123,9 @@ impl Upstream {
 
 impl Idle {
     fn is_good(&self, settings: &KeepAlive, now_ms: u64) -> bool {
-        now_ms < self.since_ms + milliseconds(settings.timeout)
-            && now_ms < self.born_ms + milliseconds(settings.age)
+        // Both moments are rounded down: only a difference of more than the setting is surely one of so much.
+        now_ms <= self.since_ms + milliseconds(settings.timeout)
+            && now_ms <= self.born_ms + milliseconds(settings.age)
             && self.stream.is_quiet()
     }
 }

@@ -348,3 +348,14 @@ pools:
     let line = weir.log().lines().find(|line| line.contains("to=down")).map(str::to_owned);
     assert_eq!(line.as_deref().and_then(|line| field(line, "server")), Some(down.to_string().as_str()));
 }
+
+#[test]
+fn new_limits_hold_for_the_next_request_of_an_open_connection() {
+    let origin = Origin::saying("ok");
+    let mut weir = Weir::before_with(&[&origin], "{ max_headers: 10 }");
+    let mut client = weir.connect();
+    let request = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(5));
+    assert_eq!(client.send(&request).response().status, 200);
+    weir.reload(&simple(&[&origin], "{ max_headers: 5 }"));
+    assert_eq!(client.send(&request).response().status, 431);
+}

@@ -213,3 +213,18 @@ fn what_a_stranger_claims_with_underscores_is_left_out_too() {
     let request = forwarded("{ trusted_proxies: [127.0.0.0/8] }", claims);
     assert!(names.iter().all(|name| request.fields.has(name)), "{request:?}");
 }
+
+/// A listener on every address of the host sees clients of IPv4 in a form of IPv6.
+#[test]
+fn clients_of_ipv4_have_their_own_address_everywhere() {
+    let origin = Origin::saying("ok");
+    let text = weir_tests::weir::simple(&[&origin], "{ trusted_proxies: [10.0.0.0/8] }");
+    let weir = Weir::start(&text.replace("bind: 127.0.0.1:0\n    http", "bind: \":0\"\n    http"));
+    let listener = weir.address();
+    assert!(listener.is_ipv6(), "{listener}");
+    let mut client = weir_tests::Client::connect(([127, 0, 0, 1], listener.port()).into());
+    assert_eq!(client.get("/").status, 200);
+    let request = &origin.requests()[0];
+    assert_eq!(request.fields.get("x-forwarded-for"), Some("127.0.0.1"));
+    assert!(request.fields.get("forwarded").is_some_and(|value| value.starts_with("for=127.0.0.1;")));
+}

@@ -172,3 +172,48 @@ fn answers_without_a_body_leave_the_connection_in_step() {
         assert_eq!(origin.connections().len(), 1, "{answer:?}");
     }
 }
+
+#[test]
+fn refusals_leave_the_connection_in_step() {
+    let origin = telling();
+    let weir = Weir::start(&format!(
+        "
+listeners:
+  - name: web
+    bind: 127.0.0.1:0
+    routes:
+      - match: {{ path: /dead }}
+        pool: dead
+      - match: {{ path: \"~ ^/[0-9]\" }}
+        pool: web
+pools:
+  web: {{ servers: [{origin}], health: none }}
+  dead: {{ servers: [127.0.0.1:1], health: {{ tcp: connect, interval: 1h }} }}
+"
+    ));
+    let mut client = weir.connect();
+    for n in 0..3 {
+        for (path, status) in [("/dead", 503), ("/missing", 404)] {
+            assert_eq!(client.get(path).status, status);
+            client.send(format!("HEAD {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+            let answer = client.response_to("HEAD");
+            assert_eq!(answer.status, status);
+            assert!(answer.fields.has("content-length") && !answer.fields.has("connection"), "{answer:?}");
+        }
+        assert!(client.get(&format!("/{n}")).text().starts_with(&format!("/{n} on ")));
+    }
+}
+
+/// The rest of a body that nobody wants is read and thrown away, within bounds, so that the answer arrives.
+#[test]
+fn a_refusal_arrives_though_the_body_is_still_on_its_way() {
+    let weir = Weir::start(
+        "listeners: [{ name: web, bind: 127.0.0.1:0, routes: [{ match: { path: /x }, respond: {} }] }]\n",
+    );
+    let body = vec![b'x'; 500_000];
+    let mut client = weir.connect();
+    client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len())).send(&body);
+    let answer = client.response();
+    assert_eq!((answer.status, answer.fields.get("connection")), (404, Some("close")));
+    client.expect_closed();
+}
