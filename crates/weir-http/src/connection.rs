@@ -4,6 +4,7 @@
 //! Everything that an exchange needs lives in a reused place of the worker ([`weir_net::Slots`]).
 
 use std::{
+    convert::Infallible,
     future::poll_fn,
     net::IpAddr,
     rc::Rc,
@@ -12,12 +13,12 @@ use std::{
     time::Duration,
 };
 
-use weir_net::{Buffer, Deadline, Slots, Stream};
+use weir_net::{Buffer, Deadline, Hatch, Slots, Stream};
 
 use crate::{
     counters::{Limit, ListenerCounters},
     engine::Worker,
-    exchange,
+    exchange::{self, Desk},
     site::{ListenerId, ListenerSite},
 };
 
@@ -42,8 +43,8 @@ pub(crate) struct Connection {
     counters: Arc<ListenerCounters>,
 }
 
-/// Where busy connections run, and what they run there.
-pub(crate) type Places<F> = (Rc<Slots<F>>, fn(Connection) -> F);
+/// Where busy connections run: places with futures of [`place`].
+pub(crate) type Places<F> = Slots<F, Connection, Option<Connection>>;
 
 /// What comes after an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,20 +57,20 @@ pub(crate) enum Next {
     Linger,
 }
 
-/// Serves a connection to its end. `busy` is [`busy`]: its future's type has no name, so it comes as an argument.
+/// Serves a connection to its end.
 ///
 /// Not an `async fn`: that would hold its arguments twice, once as they came and once as they are used.
 #[allow(clippy::manual_async_fn)]
-pub(crate) fn serve<F>(mut connection: Connection, (slots, busy): Places<F>) -> impl Future<Output = ()>
+pub(crate) fn serve<F>(mut connection: Connection, places: Rc<Places<F>>) -> impl Future<Output = ()>
 where
-    F: Future<Output = Option<Connection>>,
+    F: Future<Output = Infallible>,
 {
     async move {
         // A task's waker stays the same for as long as it lives.
         let waker = poll_fn(|context| Poll::Ready(context.waker().clone())).await;
         connection.deadline.belongs_to(waker);
         while poll_fn(|context| connection.poll_idle(context)).await {
-            match slots.run(|| busy(connection)).await {
+            match places.run(connection).await {
                 Some(idle) => connection = idle,
                 None => return,
             }
@@ -77,40 +78,39 @@ where
     }
 }
 
-/// Runs exchanges until nothing more has arrived; gives the connection back if it goes on.
-pub(crate) async fn busy(mut connection: Connection) -> Option<Connection> {
-    let worker = Rc::clone(&connection.worker);
-    let mut desk = worker.take_desk();
+/// A place for busy connections, one after the other.
+pub(crate) async fn place(hatch: Rc<Hatch<Connection, Option<Connection>>>) -> Infallible {
+    let mut desk = Desk::default();
+    loop {
+        let mut connection = hatch.next().await;
+        let goes_on = busy(&mut connection, &mut desk).await;
+        hatch.give(goes_on.then_some(connection));
+    }
+}
+
+/// Runs exchanges until nothing more has arrived; false if the connection ends.
+async fn busy(connection: &mut Connection, desk: &mut Desk) -> bool {
     let next = loop {
-        let next = exchange::exchange(&mut connection, &mut desk).await;
+        let next = exchange::exchange(connection, desk).await;
         if next != Next::Request || connection.buffer.is_none() {
             break next;
         }
     };
-    worker.give_back_desk(desk);
     match next {
         Next::Request => {
             // Before its first request, a connection is not idle but late: its deadline stands.
             if connection.has_begun {
-                let timeout = connection.idle_timeout()?;
+                let Some(timeout) = connection.idle_timeout() else { return false };
                 connection.deadline.set(timeout);
             }
-            Some(connection)
+            true
         }
-        Next::Close => None,
+        Next::Close => false,
         Next::Linger => {
             connection.linger().await;
-            None
+            false
         }
     }
-}
-
-/// Gives the type of [`busy`]'s future to a new set of places.
-pub(crate) fn slots_for<F>(_: fn(Connection) -> F) -> Rc<Slots<F>>
-where
-    F: Future,
-{
-    Rc::new(Slots::default())
 }
 
 impl Drop for Connection {
@@ -208,19 +208,22 @@ impl Connection {
 mod tests {
     use super::*;
 
-    fn size_of_future<F: Future>(_: fn(Connection) -> F) -> usize {
+    fn size_of_future<F>(_: fn(Rc<Hatch<Connection, Option<Connection>>>) -> F) -> usize {
         size_of::<F>()
     }
 
-    fn size_of_task<F, T: Future>(_: fn(Connection) -> F, _: impl Fn(Connection, Places<F>) -> T) -> usize {
+    fn size_of_task<F, T>(
+        _: fn(Rc<Hatch<Connection, Option<Connection>>>) -> F,
+        _: impl Fn(Connection, Rc<Places<F>>) -> T,
+    ) -> usize {
         size_of::<T>()
     }
 
-    /// An idle connection pays for the task, a busy one for the copy of its future.
+    /// An idle connection pays for the task, a busy one for a place.
     #[test]
     fn futures_stay_small() {
-        let (task, future) = (size_of_task(busy, serve), size_of_future(busy));
+        let (task, future) = (size_of_task(place, serve), size_of_future(place));
         assert!(task <= 200, "the task of a connection has grown to {task} bytes");
-        assert!(future <= 1800, "the future of a busy connection has grown to {future} bytes");
+        assert!(future <= 2000, "the future of a busy connection has grown to {future} bytes");
     }
 }

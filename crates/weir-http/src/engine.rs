@@ -3,6 +3,7 @@
 use std::{
     cell::{Cell, Ref, RefCell},
     collections::HashMap,
+    convert::Infallible,
     io,
     net::SocketAddr,
     pin::Pin,
@@ -22,7 +23,7 @@ use tokio::{
 };
 use weir_balance::{Rng, Server};
 use weir_net::{
-    Buffers, Deadlines, Slots, Spares, Stream,
+    Buffers, Deadlines, Slots, Stream,
     deadline::TICK,
     stream::{canonical, is_exhaustion},
     worker::vital,
@@ -30,9 +31,8 @@ use weir_net::{
 
 use crate::{
     access_log,
-    connection::{self, Connection},
+    connection::{self, Connection, Places},
     counters::{Limit, WorkerCounters},
-    exchange::Desk,
     site::{ListenerId, Site},
     upstream::World,
 };
@@ -82,7 +82,6 @@ pub(crate) struct Worker {
     pub(crate) path_room: RefCell<Vec<u8>>,
     /// Lines of the access log that are not handed over yet.
     pub(crate) log_lines: RefCell<Vec<u8>>,
-    desks: Spares<Box<Desk>>,
     world: RefCell<Rc<World>>,
     draining: Cell<bool>,
     /// Listeners that accept, or that have not accepted yet all that waits.
@@ -115,7 +114,6 @@ impl Engine {
             head_room: Cell::default(),
             path_room: RefCell::default(),
             log_lines: RefCell::default(),
-            desks: Spares::default(),
             world: RefCell::new(Rc::new(World::new(site, index, None))),
             draining: Cell::new(false),
             accepting: Cell::new(0),
@@ -169,19 +167,18 @@ impl Engine {
 }
 
 fn spawner() -> impl Fn(Connection) {
-    let busy: fn(_) -> _ = connection::busy;
-    let slots = connection::slots_for(busy);
-    spawn_local(vital(trim(Rc::clone(&slots))));
+    let places = Rc::new(Slots::new(connection::place));
+    spawn_local(vital(trim(Rc::clone(&places))));
     move |connection| {
-        spawn_local(connection::serve(connection, (Rc::clone(&slots), busy)));
+        spawn_local(connection::serve(connection, Rc::clone(&places)));
     }
 }
 
 /// Gives up places that busy connections do not need any more, for ever.
-async fn trim<F: Future>(slots: Rc<Slots<F>>) {
+async fn trim<F: Future<Output = Infallible>>(places: Rc<Places<F>>) {
     loop {
         tokio::time::sleep(SWEEP_INTERVAL).await;
-        slots.trim();
+        places.trim();
     }
 }
 
@@ -272,14 +269,6 @@ impl Worker {
         (!self.is_draining() && self.world().has_listener(id)).then_some(limit)
     }
 
-    pub(crate) fn take_desk(&self) -> Box<Desk> {
-        self.desks.take().unwrap_or_default()
-    }
-
-    pub(crate) fn give_back_desk(&self, desk: Box<Desk>) {
-        self.desks.give(desk);
-    }
-
     /// Lines of the access log wait here for company.
     pub(crate) fn log(&self, write: impl FnOnce(&mut Vec<u8>)) {
         let mut lines = self.log_lines.borrow_mut();
@@ -318,7 +307,6 @@ impl Worker {
                 let world = Rc::clone(&self.world());
                 world.sweep(self.deadlines.recent_ms());
                 self.buffers.trim();
-                self.desks.trim();
             }
         }
     }

@@ -3,13 +3,7 @@
 //! Read [`run`] first: it is the way of an exchange. What differs between versions of HTTP lies in the codec (`h1`);
 //! what differs between servers lies in `attempt`; bytes are moved by `relay`.
 
-use std::{
-    borrow::Cow,
-    future::poll_fn,
-    rc::Rc,
-    task::Poll,
-    time::{Duration, Instant},
-};
+use std::{borrow::Cow, future::poll_fn, rc::Rc, task::Poll, time::Duration};
 
 use weir_balance::ServerIndex;
 use weir_config::{Action, PoolIndex};
@@ -63,7 +57,8 @@ impl End {
 /// What is known of an exchange, for metrics and the access log.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
-    started: Option<Instant>,
+    /// On the worker's clock.
+    started: Option<Duration>,
     route: Option<usize>,
     pool: Option<PoolIndex>,
     pub(crate) server: Option<Rc<ServerLink>>,
@@ -378,7 +373,7 @@ fn account(connection: &Connection, desk: &Desk, world: &World, listener: &Liste
     if record.status == 0 && record.route.is_none() {
         return; // a connection that closed without a request
     }
-    let duration = worker.deadlines.now().duration_since(started);
+    let duration = worker.deadlines.now() - started;
     if let Some(route) = record.route {
         let counters = &listener.routes[route].counters[worker.index];
         if record.status == 0 {

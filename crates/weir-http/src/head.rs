@@ -96,30 +96,37 @@ impl FieldKind {
     /// The kind of the field of this name, in any case.
     pub fn of(name: &[u8]) -> Self {
         use FieldKind as K;
-        // Length and first letter leave at most one candidate, so most names are never compared.
         let Some(first) = name.first() else { return K::Other };
-        let (kind, word): (K, &[u8]) = match (name.len(), first | 0x20) {
-            (2, b't') => (K::Te, b"te"),
-            (4, b'h') => (K::Host, b"host"),
-            (6, b'e') => (K::Expect, b"expect"),
-            (7, b'u') => (K::Upgrade, b"upgrade"),
-            (9, b'f') => (K::Forwarded, b"forwarded"),
-            (10, b'c') => (K::Connection, b"connection"),
-            (10, b'k') => (K::KeepAlive, b"keep-alive"),
-            (14, b'c') => (K::ContentLength, b"content-length"),
-            (15, b'x') => (K::XForwardedFor, b"x-forwarded-for"),
-            (16, b'x') => (K::XForwardedHost, b"x-forwarded-host"),
-            (16, b'p') => (K::ProxyConnection, b"proxy-connection"),
-            (17, b't') => (K::TransferEncoding, b"transfer-encoding"),
-            (17, b'x') => (K::XForwardedProto, b"x-forwarded-proto"),
-            _ => return K::Other,
-        };
-        if name.eq_ignore_ascii_case(word) {
-            kind
-        } else if kind.is_forwarding() && is_lookalike(name, word) {
-            K::ForwardedLookalike
+        // Length and first letter leave at most one candidate, so most names are never compared.
+        match (name.len(), first | 0x20) {
+            (2, b't') => K::Te.if_named(b"te", name),
+            (4, b'h') => K::Host.if_named(b"host", name),
+            (6, b'e') => K::Expect.if_named(b"expect", name),
+            (7, b'u') => K::Upgrade.if_named(b"upgrade", name),
+            (9, b'f') => K::Forwarded.if_named(b"forwarded", name),
+            (10, b'c') => K::Connection.if_named(b"connection", name),
+            (10, b'k') => K::KeepAlive.if_named(b"keep-alive", name),
+            (14, b'c') => K::ContentLength.if_named(b"content-length", name),
+            (15, b'x') => K::XForwardedFor.if_named(b"x-forwarded-for", name),
+            (16, b'x') => K::XForwardedHost.if_named(b"x-forwarded-host", name),
+            (16, b'p') => K::ProxyConnection.if_named(b"proxy-connection", name),
+            (17, b't') => K::TransferEncoding.if_named(b"transfer-encoding", name),
+            (17, b'x') => K::XForwardedProto.if_named(b"x-forwarded-proto", name),
+            _ => K::Other,
+        }
+    }
+
+    /// This kind, if `name` is `word` in any case. The length is known here, so that all letters are compared at once.
+    fn if_named<const N: usize>(self, word: &[u8; N], name: &[u8]) -> Self {
+        let is_named = <&[u8; N]>::try_from(name).is_ok_and(|name| {
+            name.iter().zip(word).fold(0, |other, (a, b)| other | (a.to_ascii_lowercase() ^ b)) == 0
+        });
+        if is_named {
+            self
+        } else if self.is_forwarding() && is_lookalike(name, word) {
+            Self::ForwardedLookalike
         } else {
-            K::Other
+            Self::Other
         }
     }
 

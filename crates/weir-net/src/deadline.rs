@@ -57,10 +57,10 @@ impl Default for Deadlines {
 }
 
 impl Deadlines {
-    /// Reads the clock.
-    pub fn now(&self) -> Instant {
-        let now = Instant::now();
-        self.now_ms.set(milliseconds(now.duration_since(self.origin)) + 1);
+    /// Reads the clock: the time since this worker began.
+    pub fn now(&self) -> Duration {
+        let now = self.origin.elapsed();
+        self.now_ms.set(milliseconds(now) + 1);
         now
     }
 

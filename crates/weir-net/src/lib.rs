@@ -15,6 +15,6 @@ pub mod worker;
 
 pub use buffer::{BUFFER_BYTES, Buffer, Buffers};
 pub use deadline::{Deadline, Deadlines};
-pub use slot::Slots;
+pub use slot::{Hatch, Slots};
 pub use spares::Spares;
 pub use stream::Stream;

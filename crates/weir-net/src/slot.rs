@@ -1,33 +1,67 @@
 //! Places for large futures that are used again and again.
 //!
 //! A connection is idle most of its life, and the future of its task is as large as its largest state. So what an
-//! exchange needs lives in a future of its own, which is put into a reused allocation when the first byte of a
-//! request arrives and leaves it when the connection is idle again: an idle connection pays for its small task
-//! only, and a busy one allocates nothing.
+//! exchange needs lives in a future of its own, in a place that a connection enters when the first byte of a request
+//! arrives and leaves when it is idle again: an idle connection pays for its small task only, and a busy one allocates
+//! nothing.
+//!
+//! A place's future never ends. It takes its work through a [`Hatch`], gives back what came of it, and waits for more:
+//! to make a future anew for each piece of work would copy some thousand bytes each time.
 
 use std::{
+    cell::Cell,
+    convert::Infallible,
+    future::poll_fn,
     pin::Pin,
+    rc::Rc,
     task::{Context, Poll},
 };
 
 use crate::Spares;
 
-/// A worker's places for futures of one type.
-pub struct Slots<F> {
-    free: Spares<Pin<Box<Option<F>>>>,
+/// Through which a place takes its work and gives back what came of it.
+pub struct Hatch<I, O> {
+    input: Cell<Option<I>>,
+    output: Cell<Option<O>>,
 }
 
-impl<F> Default for Slots<F> {
-    fn default() -> Self {
-        Self { free: Spares::default() }
+impl<I, O> Hatch<I, O> {
+    /// The next piece of work.
+    pub async fn next(&self) -> I {
+        // Nobody needs to be woken: a place is polled by whoever brings work, and only then.
+        poll_fn(|_| self.input.take().map_or(Poll::Pending, Poll::Ready)).await
+    }
+
+    /// What came of it. The place must then wait for the next one.
+    pub fn give(&self, output: O) {
+        self.output.set(Some(output));
     }
 }
 
-impl<F: Future> Slots<F> {
-    /// Runs the future that `make` makes, in a reused place. It is made here so that it moves once, not twice.
-    pub fn run(&self, make: impl FnOnce() -> F) -> Run<'_, F> {
-        let mut place = self.free.take().unwrap_or_else(|| Box::pin(None));
-        place.as_mut().set(Some(make()));
+/// A worker's places for futures of one type.
+pub struct Slots<F, I, O> {
+    free: Spares<Place<F, I, O>>,
+    make: fn(Rc<Hatch<I, O>>) -> F,
+}
+
+struct Place<F, I, O> {
+    future: Pin<Box<F>>,
+    hatch: Rc<Hatch<I, O>>,
+}
+
+impl<F: Future<Output = Infallible>, I, O> Slots<F, I, O> {
+    /// No places yet; `make` makes the future of each.
+    pub fn new(make: fn(Rc<Hatch<I, O>>) -> F) -> Self {
+        Self { free: Spares::default(), make }
+    }
+
+    /// Has `input` worked on in a place.
+    pub fn run(&self, input: I) -> Run<'_, F, I, O> {
+        let place = self.free.take().unwrap_or_else(|| {
+            let hatch = Rc::new(Hatch { input: Cell::default(), output: Cell::default() });
+            Place { future: Box::pin((self.make)(Rc::clone(&hatch))), hatch }
+        });
+        place.hatch.input.set(Some(input));
         Run { place: Some(place), home: self }
     }
 
@@ -37,45 +71,59 @@ impl<F: Future> Slots<F> {
     }
 }
 
-/// A future in a reused place. Dropping it drops the future and gives the place back.
-pub struct Run<'a, F> {
-    place: Option<Pin<Box<Option<F>>>>,
-    home: &'a Slots<F>,
+/// A piece of work in a place. Dropping it before its end drops the place too, which is in the middle of it.
+pub struct Run<'a, F, I, O> {
+    place: Option<Place<F, I, O>>,
+    home: &'a Slots<F, I, O>,
 }
 
-impl<F: Future> Future for Run<'_, F> {
-    type Output = F::Output;
+impl<F: Future<Output = Infallible>, I, O> Future for Run<'_, F, I, O> {
+    type Output = O;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let place = self.place.as_mut().expect("taken only by drop");
-        place.as_mut().as_pin_mut().expect("filled by run").poll(context)
-    }
-}
-
-impl<F> Drop for Run<'_, F> {
-    fn drop(&mut self) {
-        let mut place = self.place.take().expect("dropped once");
-        place.as_mut().set(None);
-        self.home.free.give(place);
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<O> {
+        let place = self.place.as_mut().expect("it is not polled after its end");
+        let Poll::Pending = place.future.as_mut().poll(context);
+        match place.hatch.output.take() {
+            Some(output) => {
+                let place = self.place.take().expect("seen above");
+                self.home.free.give(place);
+                Poll::Ready(output)
+            }
+            None => Poll::Pending,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{pin::pin, task::Waker};
+    use std::{
+        pin::pin,
+        task::{Context, Waker},
+    };
 
-    fn poll<F: Future>(slots: &Slots<F>, future: F) -> Poll<F::Output> {
-        pin!(slots.run(|| future)).poll(&mut Context::from_waker(Waker::noop()))
+    /// Adds one to each number, and is stuck on odd ones.
+    async fn place(hatch: Rc<Hatch<u32, u32>>) -> Infallible {
+        loop {
+            match hatch.next().await {
+                n if n % 2 == 0 => hatch.give(n + 1),
+                _ => std::future::pending().await,
+            }
+        }
     }
 
     #[test]
-    fn places_are_given_back() {
-        let slots = Slots::default();
-        let make = |n: u32| async move { n + 1 };
-        assert_eq!(poll(&slots, make(1)), Poll::Ready(2));
-        assert_eq!(poll(&slots, make(5)), Poll::Ready(6));
-        assert!(slots.free.take().is_some());
-        assert!(slots.free.take().is_none(), "both ran in the same place");
+    fn places_are_used_again_unless_their_work_was_dropped() {
+        let slots = Slots::new(place);
+        let poll = |n| pin!(slots.run(n)).poll(&mut Context::from_waker(Waker::noop()));
+        assert_eq!(poll(2), Poll::Ready(3));
+        assert_eq!(poll(6), Poll::Ready(7));
+        let kept = slots.free.take().expect("both ran in one place");
+        assert!(slots.free.take().is_none());
+        slots.free.give(kept);
+        assert_eq!(poll(1), Poll::Pending);
+        assert!(slots.free.take().is_none(), "a place that is stuck is of no use");
+        drop(slots.run(4));
+        assert_eq!(poll(4), Poll::Ready(5));
     }
 }

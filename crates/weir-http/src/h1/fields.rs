@@ -18,6 +18,7 @@ pub(super) enum Line {
 
 /// Where the line that begins at `start` has its CR, if that is followed by LF. Whatever can never become a right line
 /// is refused now, not when the time is up: each byte is judged as it is passed.
+#[inline]
 pub(super) fn line_end(text: &[u8], start: usize) -> Result<Option<usize>, Refusal> {
     let mut at = start;
     loop {
@@ -33,6 +34,7 @@ pub(super) fn line_end(text: &[u8], start: usize) -> Result<Option<usize>, Refus
 }
 
 /// The field line at `start` (RFC 9112 section 5), in one pass over its bytes.
+#[inline]
 pub(super) fn line(text: &[u8], start: usize) -> Result<Line, Refusal> {
     let rest = &text[start..];
     let name_len = tokens::token_run(rest);

@@ -144,6 +144,9 @@ impl Relay<'_> {
             self.client = ClientWatch::Pipelining;
             return Ok(());
         }
+        if connection.stream.poll_readable(context).is_pending() {
+            return Ok(());
+        }
         // A read, not a look: only a read that finds nothing makes sure that the next event wakes this task.
         let mut space = connection.buffer.take().unwrap_or_else(|| connection.worker.buffers.take());
         if space.is_full() {
