@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -58,6 +58,15 @@ impl Drop for WorkFolder {
     }
 }
 
+/// Starts what shares a CPU with others, in the class of the scheduler whose processes do not interrupt one another when
+/// they are woken. An interruption is asked for by the CPU that wakes, which is the proxy's: on a virtual machine that
+/// costs as much as a whole request, and how often it happens depends on how the two CPUs happen to keep step.
+fn in_turns(program: PathBuf, cpu: usize) -> Command {
+    let mut command = launch::command("chrt", cpu, DeathSignal::Kill);
+    command.args(["--batch", "0"]).arg(program);
+    command
+}
+
 impl Bench {
     pub(crate) fn start(programs: Programs, proxy_cpu: usize, other_cpu: usize) -> Result<Bench, String> {
         let folder = workspace::target_dir()?.join("bench");
@@ -67,7 +76,7 @@ impl Bench {
 
         let servers: [u16; SERVERS] = machine::free_ports()?;
         let log = work.0.join("origin.log");
-        let mut command = launch::command(programs.built.join("origin"), other_cpu, DeathSignal::Kill);
+        let mut command = in_turns(programs.built.join("origin"), other_cpu);
         command.args(servers.iter().map(|port| format!("127.0.0.1:{port}")));
         let mut origin = Process::start("origin", command, &log)?;
         origin.wait_until("its answer", &log, |_| servers.iter().all(|port| answers(*port)))?;
@@ -124,8 +133,7 @@ impl Bench {
         let kernel_before = settled_kernel_memory();
         let before = started.as_ref().map(|started| started.process.memory()).unwrap_or_default();
 
-        let mut command =
-            launch::command(self.programs.built.join("load"), self.other_cpu, DeathSignal::Kill);
+        let mut command = in_turns(self.programs.built.join("load"), self.other_cpu);
         command.arg(format!("127.0.0.1:{port}")).args(["--idle", "--connections", &connections.to_string()]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| format!("load does not start: {error}"))?;
@@ -209,8 +217,7 @@ impl Bench {
 
     /// Runs the load generator to its end.
     fn drive(&self, started: &Started, load: &Load, seconds: f64) -> Result<Value, String> {
-        let mut command =
-            launch::command(self.programs.built.join("load"), self.other_cpu, DeathSignal::Kill);
+        let mut command = in_turns(self.programs.built.join("load"), self.other_cpu);
         command.arg(format!("127.0.0.1:{}", started.port));
         command.args(["--path", load.path, "--expect", &load.expect_bytes.to_string()]);
         command.args(["--connections", &load.connections.to_string(), "--seconds", &seconds.to_string()]);

@@ -185,8 +185,9 @@ fn write_head(page: &mut String, options: &Options, results: &Results) -> std::f
     writeln!(
         page,
         "Each proxy runs one worker on a CPU of its own; the load generator (`bench/load`, closed loop) and three\n\
-         servers (`bench/origin`, one process) share another, all over loopback. CPU is what the kernel's scheduler\n\
-         accounted to all threads of the proxy (`/proc/PID/task/*/schedstat`), divided by the requests answered.\n\
+         servers (`bench/origin`, one process) share another in turns (`SCHED_BATCH`), all over loopback. CPU is\n\
+         what the kernel's scheduler accounted to all threads of the proxy (`/proc/PID/task/*/schedstat`), divided by\n\
+         the requests answered.\n\
          {} rounds of {} s per case, interleaved; figures are medians over the rounds, with the least and the most in\n\
          parentheses; ratios are taken within a round. An answer that is not 200 with the right length fails the run.\n\
          Rates and latencies belong to this one-CPU load generator: compare them, do not quote them.\n",
