@@ -134,12 +134,14 @@ async fn read_head(
     let mut buffer = connection.buffer.take().unwrap_or_else(|| worker.buffers.take());
     let result = poll_fn(|context| {
         loop {
-            match parser.parse(buffer.filled(), head, &limits) {
-                Ok(Progress::Whole) => return Poll::Ready(Ok(())),
-                Ok(Progress::Partial) => {}
-                Err(refusal) => {
-                    count_refusal(connection, refusal);
-                    return Poll::Ready(Err(End::Answer(refusal.into())));
+            if !buffer.is_empty() {
+                match parser.parse(buffer.filled(), head, &limits) {
+                    Ok(Progress::Whole) => return Poll::Ready(Ok(())),
+                    Ok(Progress::Partial) => {}
+                    Err(refusal) => {
+                        count_refusal(connection, refusal);
+                        return Poll::Ready(Err(End::Answer(refusal.into())));
+                    }
                 }
             }
             if buffer.is_full() {

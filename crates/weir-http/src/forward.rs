@@ -129,8 +129,8 @@ pub(crate) fn response(out: &mut Vec<u8>, response: &ResponseHead, text: &[u8], 
 }
 
 fn status_line(out: &mut Vec<u8>, status: u16, reason: &[u8]) {
-    decimal(out, u64::from(status));
-    out.push(b' ');
+    let digit = |value: u16| b'0' + (value % 10) as u8;
+    out.extend_from_slice(&[digit(status / 100), digit(status / 10), digit(status), b' ']);
     out.extend_from_slice(reason);
     out.extend_from_slice(b"\r\n");
 }
@@ -197,24 +197,18 @@ fn own_host(out: &mut Vec<u8>, request: &RequestHead, forwarding: &Forwarding<'_
     true
 }
 
-/// Copies the lines of all fields that `skip` does not name, neighbours in one go.
+/// Copies the lines of all fields that `skip` does not name. Each line begins where the one before it ends, so neighbours
+/// go in one piece.
 fn copy(out: &mut Vec<u8>, fields: &[Field], skip: impl Fn(&Field) -> bool, text: &[u8]) {
-    let mut run: Option<(usize, usize)> = None;
+    let (Some(first), Some(last)) = (fields.first(), fields.last()) else { return };
+    let mut from = first.name.start();
     for field in fields {
-        let (start, end) = (field.name.start(), usize::from(field.line_end));
-        run = match (run, skip(field)) {
-            (None, true) => None,
-            (Some((from, to)), true) => {
-                out.extend_from_slice(&text[from..to]);
-                None
-            }
-            (None, false) => Some((start, end)),
-            (Some((from, _)), false) => Some((from, end)),
-        };
+        if skip(field) {
+            out.extend_from_slice(&text[from..field.name.start()]);
+            from = field.line_end.into();
+        }
     }
-    if let Some((from, to)) = run {
-        out.extend_from_slice(&text[from..to]);
-    }
+    out.extend_from_slice(&text[from..last.line_end.into()]);
 }
 
 /// `X-Forwarded-*` and `Forwarded` (RFC 7239): what a trusted proxy said, then what is known here.

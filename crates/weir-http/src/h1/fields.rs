@@ -1,6 +1,7 @@
 //! Lines and field lines, shared by requests, responses and trailers.
 //!
 //! Each byte is looked at once: the run that finds where a value ends also proves that no control character is in it.
+//! What runs for each line is always inlined: as calls, they cost as much again for what they return through memory.
 
 use super::{HeadLimits, Progress, Refusal, tokens};
 use crate::head::{BodyLength, ConnectionOptions, Field, FieldKind, Span, list};
@@ -18,7 +19,7 @@ pub(super) enum Line {
 
 /// Where the line that begins at `start` has its CR, if that is followed by LF. Whatever can never become a right line
 /// is refused now, not when the time is up: each byte is judged as it is passed.
-#[inline]
+#[inline(always)]
 pub(super) fn line_end(text: &[u8], start: usize) -> Result<Option<usize>, Refusal> {
     let mut at = start;
     loop {
@@ -34,7 +35,7 @@ pub(super) fn line_end(text: &[u8], start: usize) -> Result<Option<usize>, Refus
 }
 
 /// The field line at `start` (RFC 9112 section 5), in one pass over its bytes.
-#[inline]
+#[inline(always)]
 pub(super) fn line(text: &[u8], start: usize) -> Result<Line, Refusal> {
     let rest = &text[start..];
     let name_len = tokens::token_run(rest);
