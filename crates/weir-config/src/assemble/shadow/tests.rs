@@ -42,6 +42,16 @@ fn paths() {
 }
 
 #[test]
+fn paths_in_another_form_than_they_are_compared_in() {
+    check("path: \"~ ^/%61\"", "path: /%61dmin", false);
+    check("path: /a/*", "path: /a/../b", false);
+    check("path: /a/../b/*", "path: /a/../b/c", false);
+    check("path: /a%2Fb", "path: /a%2Fb", true);
+    check("path: /a%2Fb/*", "path: /a%2Fb/*", true);
+    check("path: /a%2Fb/*", "path: /a%2Fb", false);
+}
+
+#[test]
 fn hosts() {
     check("host: a.example", "host: A.example", true);
     check("host: a.example", "host: a.example:80", true);
