@@ -140,7 +140,8 @@ fn file() -> impl Strategy<Value = String> {
     (text, value, "[a-zA-Z0-9:/._-]{1,12}", durations, balance, health, servers).prop_map(
         |(text, value, name, duration, balance, health, servers)| {
             let quoted = |text: &str| serde_json::to_string(text).expect("text is JSON");
-            let (text, value, name) = (quoted(&text), quoted(value.trim_start_matches('~')), quoted(&name));
+            let (text, value, name) =
+                (quoted(&text), quoted(value.trim_start_matches(['~', ' '])), quoted(&name));
             let mut list = String::from("{ address: 10.1.0.0:1 }");
             for (index, (host, port, weight, backup)) in servers.into_iter().enumerate() {
                 list.push_str(&format!(
