@@ -115,6 +115,9 @@ fn networks() {
     check(Kind::Network, "10.0.0.0/8", "Network(10.0.0.0/8)");
     check(Kind::Network, "10.1.2.3", "Network(10.1.2.3/32)");
     check(Kind::Network, "fd00::/8", "Network(fd00::/8)");
+    check(Kind::Network, "::ffff:10.0.0.0/104", "Network(10.0.0.0/8)");
+    check(Kind::Network, "::ffff:10.1.2.3", "Network(10.1.2.3/32)");
+    check(Kind::Network, "::/0", "Network(::/0)");
     let message = "`10.1.2.3/8` has bits set behind its prefix, did you mean `10.0.0.0/8`?";
     check(Kind::Network, "10.1.2.3/8", message);
 }

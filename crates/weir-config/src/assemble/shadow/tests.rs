@@ -73,6 +73,9 @@ fn methods_and_clients() {
     check("client: [10.0.0.0/8]", "client: [10.1.0.0/16, 10.2.0.1]", true);
     check("client: [10.0.0.0/8]", "client: [10.1.0.0/16, 192.0.2.1]", false);
     check("client: [10.0.0.0/8]", "methods: [GET]", false);
+    // IPv4 addresses are compared as such, however they are written.
+    check("client: [\"::/0\"]", "client: [\"::ffff:10.0.0.0/104\"]", false);
+    check("client: [\"::ffff:10.0.0.0/104\"]", "client: [10.1.0.0/16]", true);
 }
 
 #[test]
