@@ -63,7 +63,7 @@ fn matches() -> impl Strategy<Value = Match> {
         })
 }
 
-fn request() -> impl Strategy<Value = Sent> {
+pub(super) fn request() -> impl Strategy<Value = Sent> {
     let port = select(vec!["", ":", ":80", ":8080", ".:80", ":x", ":080", ":+80"]);
     let query = "[xy=&+%12b ]{0,12}".prop_map(String::into_bytes);
     let cookies = vec("[xy=; 1ab]{0,12}".prop_map(|value| ("cookie".to_owned(), value.into_bytes())), 0..3);
