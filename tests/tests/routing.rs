@@ -423,3 +423,16 @@ listeners:
     assert_eq!(ask("second", "/x").text(), "second");
     assert_eq!(ask("second", "/y").status, 404);
 }
+
+#[test]
+fn a_path_that_servers_read_differently_reaches_none() {
+    // To a server that merges slashes first, or takes what stands behind `;` away, each of these is `/admin`.
+    let stage =
+        Stage::new("      - match: { path: /admin/* }\n        respond: { status: 403 }\n      - pool: one");
+    for path in ["/x//../admin", "/x//%2e%2e/admin", "/x/%2f/../admin", "/x/;/../admin", "/x/\\/../admin"] {
+        assert_eq!(stage.ask(&format!("GET {path}"), "").status, 400, "{path}");
+    }
+    assert_eq!(stage.ask("GET /x/../admin", "").status, 403);
+    assert_eq!(stage.ask("GET /x//y/../admin", "").status, 200);
+    assert_eq!(stage.one.targets(), ["/x//y/../admin"]);
+}

@@ -9,7 +9,7 @@ use weir_balance::Health;
 pub enum Event {
     /// A server is judged otherwise than before.
     HealthChanged(HealthChanged),
-    /// A check could not be made for a reason on this side (no file descriptors, no memory). It says nothing
+    /// A check could not be made for a reason on this side (no file descriptors, ports or memory). It says nothing
     /// about the server, so it counts neither way.
     NotChecked {
         /// The server's pool.

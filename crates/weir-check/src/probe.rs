@@ -67,7 +67,10 @@ async fn ask(address: SocketAddr, probe: &Probe, stage: &mut Stage) -> Result<()
 
 fn connect_refusal(error: &io::Error) -> Refusal {
     match error.raw_os_error() {
-        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => Refusal::Ours(error.to_string()),
+        // EADDRNOTAVAIL: no local port is free, traffic has taken them all.
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM | libc::EADDRNOTAVAIL) => {
+            Refusal::Ours(error.to_string())
+        }
         _ => Refusal::Theirs(match error.kind() {
             io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
             io::ErrorKind::ConnectionReset => "connection reset".to_owned(),

@@ -190,7 +190,7 @@ pub struct Match {
     pub cookies: Vec<(String, ValuePattern)>,
     /// Each of these query parameters has such a value.
     pub query: Vec<(String, ValuePattern)>,
-    /// The client's address is in one of these networks.
+    /// The client's address is in one of these networks. Those of IPv4 are IPv4, however they were written.
     pub clients: Vec<IpNet>,
 }
 

@@ -138,6 +138,8 @@ const VALUES: &str = "\
   expression. The query does not belong to the path. No slash is added or removed anywhere.
 - **Value in a match**: `web` is exactly this text; `\"~ ^(web|qa)$\"` is a regular expression; `\"*\"` is any value, it only
   has to be there.
+- **Query parameters** are compared without their escapes, name and value: write `a b` for what is sent as `a%20b` or
+  `a+b`.
 - **Regular expression**: `~`, a space, and an expression in the syntax of the Rust crate `regex`, over bytes, with
   classes of ASCII characters. It may match anywhere in the value: write `^` and `$` where it must not.
 - **Status codes**: `200`, `200-299`, or a list of both.

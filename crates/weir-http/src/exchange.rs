@@ -226,7 +226,11 @@ fn find_route<'a>(
         b"CONNECT" => return Err(End::answer(501, "CONNECT is not supported: this is not a forward proxy")),
         _ => {}
     }
-    match world.table(connection.listener).find(&view, &mut connection.worker.path_room.borrow_mut()) {
+    let (table, mut room) = (world.table(connection.listener), connection.worker.path_room.borrow_mut());
+    if table.is_contested(&view, &mut room) {
+        return Err(End::answer(400, "the path has dot segments that servers read differently"));
+    }
+    match table.find(&view, &mut room) {
         Some(index) => {
             record.route = Some(index);
             Ok(&listener.routes[index])

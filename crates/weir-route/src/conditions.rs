@@ -1,8 +1,8 @@
 //! The rarer conditions of a route: clients, header fields, cookies, query parameters.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
 use weir_config::{Match, ValuePattern};
 
 use crate::{Request, cookie, query};
@@ -22,7 +22,7 @@ impl Conditions {
         let Match { clients, headers, cookies, query, hosts: _, path: _, methods: _ } = matches;
         let none = clients.is_empty() && headers.is_empty() && cookies.is_empty() && query.is_empty();
         (!none).then(|| Self {
-            clients: clients.iter().copied().map(canonical).collect(),
+            clients: clients.as_slice().into(),
             headers: headers.as_slice().into(),
             cookies: cookies.as_slice().into(),
             query: query.as_slice().into(),
@@ -55,17 +55,5 @@ fn is(wanted: &ValuePattern, value: &[u8]) -> bool {
         ValuePattern::Exact(exact) => value == exact.as_bytes(),
         ValuePattern::Regex(pattern) => pattern.regex.is_match(value),
         ValuePattern::Present => true,
-    }
-}
-
-/// A network of IPv4 addresses written as IPv6 is one of IPv4, as clients are compared.
-fn canonical(network: IpNet) -> IpNet {
-    const MAPPED_BITS: u8 = 96;
-    let IpNet::V6(wide) = network else { return network };
-    let mapped: Option<Ipv4Addr> = wide.addr().to_ipv4_mapped();
-    let bits = wide.prefix_len().checked_sub(MAPPED_BITS);
-    match (mapped, bits) {
-        (Some(address), Some(bits)) => Ipv4Net::new(address, bits).map_or(network, IpNet::V4),
-        _ => network,
     }
 }

@@ -1,5 +1,7 @@
 //! Hosts: names in any case, with or without a final dot and a port.
 
+use std::net::Ipv6Addr;
+
 use weir_config::HostPattern;
 
 /// A host as sent, taken apart.
@@ -30,10 +32,18 @@ fn port(digits: &[u8]) -> Option<u16> {
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
+/// An IPv6 address in brackets (RFC 3986 section 3.2.2).
+fn ipv6(name: &[u8]) -> Option<Ipv6Addr> {
+    let inner = name.strip_prefix(b"[")?.strip_suffix(b"]")?;
+    str::from_utf8(inner).ok()?.parse().ok()
+}
+
 /// A host in a route.
 #[derive(Debug, Clone)]
 pub(crate) struct HostMatch {
     name: Box<[u8]>,
+    /// What `name` says, if it is an IPv6 address: there are many ways to write one.
+    address: Option<Ipv6Addr>,
     wildcard: bool,
     port: Option<u16>,
 }
@@ -41,12 +51,16 @@ pub(crate) struct HostMatch {
 impl HostMatch {
     pub(crate) fn new(pattern: &HostPattern) -> Self {
         let name = pattern.name.strip_suffix('.').unwrap_or(&pattern.name);
-        Self { name: name.as_bytes().into(), wildcard: pattern.wildcard, port: pattern.port }
+        let name = name.as_bytes();
+        Self { name: name.into(), address: ipv6(name), wildcard: pattern.wildcard, port: pattern.port }
     }
 
     pub(crate) fn matches(&self, host: &Host<'_>) -> bool {
         if self.port.is_some() && self.port != host.port {
             return false;
+        }
+        if self.address.is_some() {
+            return ipv6(host.name) == self.address;
         }
         if !self.wildcard {
             return host.name.eq_ignore_ascii_case(&self.name);

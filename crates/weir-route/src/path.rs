@@ -5,7 +5,9 @@
 //! and so is a `%` that escapes nothing, so that every path has one form and that form is its own.
 //!
 //! Two things stay apart on purpose: `%2F` is not `/`, and `//` is not `/`. Servers differ over both, and an
-//! application may mean them.
+//! application may mean them. A route sees them in the form and can refuse them, except where a `..` has taken
+//! them away: `/x//../admin` is `/x/admin` here, and `/admin` to a server that merges slashes first. Such paths
+//! are contested ([`Table::is_contested`](crate::Table::is_contested)).
 
 use weir_config::{PathPattern, Pattern};
 
@@ -21,6 +23,13 @@ pub fn normalise<'a>(path: &'a [u8], scratch: &'a mut Vec<u8>) -> &'a [u8] {
     scratch
 }
 
+/// Whether a path has dot segments that servers resolve differently, so that none of its forms tells where it
+/// leads: a `..` takes away a segment that is empty, or that holds a `;`, `\`, `%2F` or `%5C`. No client needs
+/// such a path, browsers resolve the dots themselves.
+pub(crate) fn is_contested(path: &[u8], scratch: &mut Vec<u8>) -> bool {
+    !is_normal(path) && write_normal(path, scratch)
+}
+
 /// Whether a path has its form already. May be false for some that have, never true for one that has not.
 pub(crate) fn is_normal(path: &[u8]) -> bool {
     let mut before = 0;
@@ -31,13 +40,14 @@ pub(crate) fn is_normal(path: &[u8]) -> bool {
     })
 }
 
-/// Replaces what is in `into` by the form of `path`.
-pub(crate) fn write_normal(path: &[u8], into: &mut Vec<u8>) {
+/// Replaces what is in `into` by the form of `path`. Whether the path is contested.
+pub(crate) fn write_normal(path: &[u8], into: &mut Vec<u8>) -> bool {
     into.clear();
     let Some((b'/', segments)) = path.split_first() else {
         unescape(path, into);
-        return;
+        return false;
     };
+    let mut contested = false;
     into.push(b'/');
     let mut segments = segments.split(|&byte| byte == b'/').peekable();
     while let Some(segment) = segments.next() {
@@ -47,13 +57,24 @@ pub(crate) fn write_normal(path: &[u8], into: &mut Vec<u8>) {
         match &into[start..] {
             b"." => into.truncate(start),
             b".." => {
-                let parent = into[..start - 1].iter().rposition(|&byte| byte == b'/');
-                into.truncate(parent.map_or(1, |slash| slash + 1));
+                if let Some(slash) = into[..start - 1].iter().rposition(|&byte| byte == b'/') {
+                    contested |= differs(&into[slash + 1..start - 1]);
+                    into.truncate(slash + 1);
+                } else {
+                    into.truncate(1);
+                }
             }
             _ if segments.peek().is_some() => into.push(b'/'),
             _ => {}
         }
     }
+    contested
+}
+
+/// Whether servers differ over how many segments this one is, or whether it is one.
+fn differs(segment: &[u8]) -> bool {
+    let slashes = segment.windows(3).any(|three| matches!(three, b"%2F" | b"%5C"));
+    segment.is_empty() || slashes || segment.iter().any(|byte| matches!(byte, b';' | b'\\'))
 }
 
 /// Appends `text` with its escapes in their one form.

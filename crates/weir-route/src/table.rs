@@ -43,6 +43,12 @@ impl Table {
         Self { routes, reads_host, reads_path, reads_query }
     }
 
+    /// Whether the request's path can be read in two ways (see `path`) and a route asks for a path.
+    /// Then no route may take it: the server could read it as what another route guards.
+    pub fn is_contested<R: Request + ?Sized>(&self, request: &R, scratch: &mut Vec<u8>) -> bool {
+        self.reads_path && path::is_contested(request.path(), scratch)
+    }
+
     /// The first route that takes the request. `scratch` is only used for a path or a query that is not in the
     /// form in which it is compared; it may keep its memory from request to request.
     pub fn find<R: Request + ?Sized>(&self, request: &R, scratch: &mut Vec<u8>) -> Option<usize> {

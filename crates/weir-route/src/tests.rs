@@ -2,6 +2,7 @@
 
 mod agreement;
 mod conditions;
+mod dead;
 mod hosts;
 mod parts;
 mod paths;

@@ -225,12 +225,13 @@ async fn a_connect_that_is_never_taken_times_out() {
 }
 
 #[test]
-fn want_of_descriptors_is_not_the_servers_fault() {
+fn want_of_descriptors_and_ports_is_not_the_servers_fault() {
     for (code, ours) in [
         (libc::EMFILE, true),
         (libc::ENFILE, true),
         (libc::ENOBUFS, true),
         (libc::ENOMEM, true),
+        (libc::EADDRNOTAVAIL, true),
         (libc::ECONNREFUSED, false),
         (libc::EHOSTUNREACH, false),
         (libc::EPERM, false),

@@ -1,5 +1,7 @@
 //! `listeners[]`.
 
+use std::collections::{HashMap, hash_map::Entry};
+
 use ipnet::IpNet;
 
 use super::{Once, bind, route, shadow, to_usize};
@@ -9,6 +11,7 @@ use crate::{
     filled::Filled,
     kind::Value,
     report::{Findings, shown},
+    tree::Span,
 };
 
 pub(super) fn listeners(
@@ -17,23 +20,26 @@ pub(super) fn listeners(
     pools: &mut route::PoolNames,
     findings: &mut Findings,
 ) -> Vec<Listener> {
-    let (mut names, mut route_names) = (Once::default(), Once::default());
+    let (mut names, mut route_names) = (Names::default(), Names::default());
     let mut listeners = Vec::new();
     for node in root.list("listeners") {
         let bind = bind(node, binds, findings);
         let name = node.text("name").unwrap_or_default().to_owned();
-        unique(node, &name, "listener", &mut names, findings);
+        names.take(node, &name, "listener", findings);
         let mut routes = Vec::new();
         let nodes = node.list("routes");
         for node in nodes {
             let route = route::route(node, pools, findings);
-            unique(node, &route.name, "route", &mut route_names, findings);
+            route_names.take(node, &route.name, "route", findings);
             routes.push(route);
         }
         if routes.len() == nodes.len() {
             shadow::check(nodes, &routes, findings);
         }
-        routes.extend(whole(node, &name, pools, findings));
+        if let Some(route) = whole(node, &name, pools, findings) {
+            route_names.add(&route.name, node.span, false, "route", findings);
+            routes.push(route);
+        }
         listeners.push(Listener { bind, http: http(node.get("http").unwrap_or(node)), name, routes });
     }
     listeners
@@ -81,16 +87,44 @@ pub(super) fn networks(node: &Filled, name: &str) -> Vec<IpNet> {
     networks.collect()
 }
 
-/// Names are labels in metrics: two things of one kind cannot share one.
-fn unique(node: &Filled, name: &str, kind: &str, names: &mut Once, findings: &mut Findings) {
-    let Some(place) = node.get("name").filter(|place| !place.is_bad()) else { return };
-    let Some(first) = names.take(name.to_owned(), place.span) else { return };
-    // Two listeners on one address without names: the address is what is wrong, and it was said.
-    if place.written {
-        let message = format!("another {kind} is called `{}`{}", shown(name), first_at(first, place.span));
-        findings.error(place.span, message);
-    } else if name.ends_with(":0") || name.contains(":0#") {
-        let message = format!("another {kind} is called `{}`, after its address", shown(name));
-        findings.error(place.span, message).help("give each a `name`");
+/// The names of all things of one kind. They are labels in metrics: two things cannot share one.
+#[derive(Default)]
+struct Names(HashMap<String, Named>);
+
+/// Where a name was first, and whether somebody wrote it: otherwise it is made from an address.
+#[derive(Clone, Copy)]
+struct Named {
+    span: Span,
+    written: bool,
+}
+
+impl Names {
+    /// Takes the name of this thing.
+    fn take(&mut self, node: &Filled, name: &str, kind: &str, findings: &mut Findings) {
+        if let Some(place) = node.get("name").filter(|place| !place.is_bad()) {
+            self.add(name, place.span, place.written, kind, findings);
+        }
+    }
+
+    fn add(&mut self, name: &str, span: Span, written: bool, kind: &str, findings: &mut Findings) {
+        let first = match self.0.entry(name.to_owned()) {
+            Entry::Occupied(first) => *first.get(),
+            Entry::Vacant(vacant) => {
+                vacant.insert(Named { span, written });
+                return;
+            }
+        };
+        let free_port = name.ends_with(":0") || name.contains(":0#");
+        if written || first.written {
+            let message = format!("another {kind} is called `{}`{}", shown(name), first_at(first.span, span));
+            let found = findings.error(span, message);
+            if !written {
+                found.help("this is what it is called unless a `name` is written");
+            }
+        } else if free_port {
+            let message = format!("another {kind} is called `{}`, after its address", shown(name));
+            findings.error(span, message).help("give each a `name`");
+        }
+        // Otherwise two listeners without names have one address: that is what is wrong, and it was said.
     }
 }

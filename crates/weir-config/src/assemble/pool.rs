@@ -9,6 +9,9 @@ use crate::{
     report::{Findings, shown},
 };
 
+/// A check reads no more of a body, so no longer text could be found.
+const EXPECT_BODY_BYTES_MAX: usize = 64 * 1024;
+
 pub(super) fn pool(entry: &Entry, findings: &mut Findings) -> Pool {
     let pool = &entry.value;
     let keep_alive = pool.get("keep_alive").unwrap_or(pool);
@@ -110,7 +113,7 @@ fn health(node: &Filled, findings: &mut Findings) -> Health {
 }
 
 fn probe(node: &Filled, findings: &mut Findings) -> Probe {
-    let Some(path) = node.text("http") else { return Probe::Tcp };
+    let Some(path) = node.get("http") else { return Probe::Tcp };
     let ranges = node.list("expect").iter().filter_map(|range| match range.value() {
         Some(Value::Range(from, to)) => Some((*from, *to)),
         _ => None,
@@ -126,8 +129,19 @@ fn probe(node: &Filled, findings: &mut Findings) -> Probe {
             expect_headers.push((name, text.text.clone()));
         }
     }
+    if let Some(text) = node.get("expect_body") {
+        match text.as_text().map_or(1, str::len) {
+            0 => {
+                findings.error(text.span, "`expect_body` is empty").help("take it away: any body will do");
+            }
+            1..=EXPECT_BODY_BYTES_MAX => {}
+            _ => {
+                findings.error(text.span, "`expect_body` is longer than what is read of a body, 64 KiB");
+            }
+        }
+    }
     Probe::Http(HttpProbe {
-        path: path.to_owned(),
+        path: path.as_text().unwrap_or_default().to_owned(),
         host: node.text("host").map(str::to_owned),
         expect: ranges.collect(),
         expect_headers,

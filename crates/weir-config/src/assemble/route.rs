@@ -123,16 +123,18 @@ fn matches(node: &Filled, findings: &mut Findings) -> Match {
             _ => None::<PathPattern>,
         },
         methods: methods.collect(),
-        headers: patterns(node.map("headers"), str::to_ascii_lowercase, findings),
-        cookies: patterns(node.map("cookies"), str::to_owned, findings),
-        query: patterns(node.map("query"), str::to_owned, findings),
+        headers: patterns(node.map("headers"), str::to_ascii_lowercase, Some("header field"), findings),
+        cookies: patterns(node.map("cookies"), str::to_owned, Some("cookie"), findings),
+        query: patterns(node.map("query"), str::to_owned, None, findings),
         clients: networks(node, "client"),
     }
 }
 
+/// `trimmed` is what these are, if they are compared without the spaces around them.
 fn patterns(
     pairs: &[Entry],
     fold: fn(&str) -> String,
+    trimmed: Option<&str>,
     findings: &mut Findings,
 ) -> Vec<(String, ValuePattern)> {
     let mut names = Once::default();
@@ -141,6 +143,12 @@ fn patterns(
         let name = fold(&entry.name);
         twice(entry, name.clone(), &mut names, findings);
         if let Some(Value::Pattern(pattern)) = entry.value.value() {
+            if let (Some(what), ValuePattern::Exact(text)) = (trimmed, pattern)
+                && text.trim_matches(' ') != text
+            {
+                let message = format!("no {what} begins or ends with a space: this can never match");
+                findings.error(entry.value.span, message);
+            }
             patterns.push((name, pattern.clone()));
         }
     }

@@ -87,7 +87,14 @@ fn path_covers(wide: &PathPattern, narrow: &PathPattern) -> bool {
         path.strip_prefix(front).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     match (wide, narrow) {
-        (PathPattern::Exact(wide), PathPattern::Exact(narrow)) => wide == narrow,
+        (PathPattern::Exact(wide), PathPattern::Exact(narrow))
+        | (PathPattern::Prefix(wide), PathPattern::Prefix(narrow))
+            if wide == narrow =>
+        {
+            true
+        }
+        _ if changes(wide) || changes(narrow) => false,
+        (PathPattern::Exact(_), PathPattern::Exact(_)) => false,
         (PathPattern::Exact(_), _) => false,
         (PathPattern::Prefix(wide), PathPattern::Exact(narrow) | PathPattern::Prefix(narrow)) => {
             below(wide, narrow)
@@ -96,6 +103,15 @@ fn path_covers(wide: &PathPattern, narrow: &PathPattern) -> bool {
         (PathPattern::Regex(wide), PathPattern::Exact(narrow)) => wide.regex.is_match(narrow.as_bytes()),
         (PathPattern::Regex(_), PathPattern::Prefix(_)) => false,
         (PathPattern::Regex(wide), PathPattern::Regex(narrow)) => wide.text == narrow.text,
+    }
+}
+
+/// Whether a path may not be written in the form in which requests are compared: with escapes or dot segments.
+/// Then its text does not tell what it takes.
+fn changes(path: &PathPattern) -> bool {
+    match path {
+        PathPattern::Exact(path) | PathPattern::Prefix(path) => path.contains('%') || path.contains("/."),
+        PathPattern::Regex(_) => false,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use super::Fault;
 use crate::report::shown;
@@ -86,13 +86,23 @@ pub(crate) fn network(text: &str) -> Result<IpNet, Fault> {
             let message = format!("`{}` has bits set behind its prefix", shown(text));
             return Err(Fault::new(format!("{message}, did you mean `{}`?", network.trunc())));
         }
-        return Ok(network);
+        return Ok(canonical(network));
     }
     if let Ok(address) = text.parse::<IpAddr>() {
-        return Ok(IpNet::from(address));
+        return Ok(IpNet::from(address.to_canonical()));
     }
     Err(Fault::new(format!("`{}` is not a network", shown(text)))
         .help("write `10.0.0.0/8`, `fd00::/8`, or one IP address"))
+}
+
+/// A network of IPv4 addresses written as IPv6 is one of IPv4, as clients are compared.
+fn canonical(network: IpNet) -> IpNet {
+    const MAPPED_BITS: u8 = 96;
+    let IpNet::V6(wide) = network else { return network };
+    match (wide.addr().to_ipv4_mapped(), wide.prefix_len().checked_sub(MAPPED_BITS)) {
+        (Some(address), Some(bits)) => Ipv4Net::new(address, bits).map_or(network, IpNet::V4),
+        _ => network,
+    }
 }
 
 fn no_port(text: &str) -> Fault {

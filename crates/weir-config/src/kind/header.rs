@@ -25,6 +25,9 @@ pub(crate) fn method(text: &str) -> Result<(), Fault> {
     if !is_token(text) {
         return Err(Fault::new(format!("`{}` is not a method", shown(text))));
     }
+    if matches!(text, "CONNECT" | "TRACE") {
+        return Err(Fault::new(format!("`{text}` never reaches a route: Weir answers it with 501")));
+    }
     if METHODS.contains(&text) {
         return Ok(());
     }

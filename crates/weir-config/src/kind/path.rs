@@ -3,6 +3,9 @@
 use super::{Fault, pattern::regex};
 use crate::{PathPattern, report::shown};
 
+/// The longest path that Weir asks for or redirects to; longer ones are refused by most servers.
+const TARGET_BYTES_MAX: usize = 8 * 1024;
+
 /// `/api` (exactly this), `/api/*` (this and everything below), `~ REGEX`.
 pub(crate) fn pattern(text: &str) -> Result<PathPattern, Fault> {
     if let Some(pattern) = regex(text)? {
@@ -45,7 +48,15 @@ pub(crate) fn prefix(text: &str) -> Result<(), Fault> {
 
 /// Path and query, as in a request line (origin-form, RFC 9112 section 3.2.1).
 pub(crate) fn target(text: &str) -> Result<(), Fault> {
-    check(text)
+    check(text)?;
+    if text.len() > TARGET_BYTES_MAX {
+        return Err(Fault::new(format!("the path is longer than {TARGET_BYTES_MAX} bytes")));
+    }
+    // Weir sends these itself, and RFC 3986 section 2 has no place for them in a URI.
+    match text.chars().find(|c| "\"<>\\^`{|}".contains(*c)) {
+        Some(c) => Err(cannot_stand(c)),
+        None => Ok(()),
+    }
 }
 
 /// A whole URL, or an absolute path.
@@ -80,11 +91,13 @@ fn check(text: &str) -> Result<(), Fault> {
 fn characters(text: &str) -> Result<(), Fault> {
     match text.chars().find(|c| !c.is_ascii_graphic()) {
         None => Ok(()),
-        Some(c) => {
-            let mut bytes = [0; 4];
-            let encoded: String = c.encode_utf8(&mut bytes).bytes().map(|b| format!("%{b:02X}")).collect();
-            let what = if c == ' ' { "a space".to_owned() } else { format!("`{}`", shown(&c.to_string())) };
-            Err(Fault::new(format!("{what} cannot stand in a path")).help(format!("write it as `{encoded}`")))
-        }
+        Some(c) => Err(cannot_stand(c)),
     }
+}
+
+fn cannot_stand(c: char) -> Fault {
+    let mut bytes = [0; 4];
+    let encoded: String = c.encode_utf8(&mut bytes).bytes().map(|b| format!("%{b:02X}")).collect();
+    let what = if c == ' ' { "a space".to_owned() } else { format!("`{}`", shown(&c.to_string())) };
+    Fault::new(format!("{what} cannot stand in a path")).help(format!("write it as `{encoded}`"))
 }

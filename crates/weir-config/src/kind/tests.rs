@@ -115,6 +115,9 @@ fn networks() {
     check(Kind::Network, "10.0.0.0/8", "Network(10.0.0.0/8)");
     check(Kind::Network, "10.1.2.3", "Network(10.1.2.3/32)");
     check(Kind::Network, "fd00::/8", "Network(fd00::/8)");
+    check(Kind::Network, "::ffff:10.0.0.0/104", "Network(10.0.0.0/8)");
+    check(Kind::Network, "::ffff:10.1.2.3", "Network(10.1.2.3/32)");
+    check(Kind::Network, "::/0", "Network(::/0)");
     let message = "`10.1.2.3/8` has bits set behind its prefix, did you mean `10.0.0.0/8`?";
     check(Kind::Network, "10.1.2.3/8", message);
 }
@@ -151,6 +154,10 @@ fn paths() {
     check(Kind::PathPrefix, "/api/", "a prefix ends without `/`, did you mean `/api`?");
     check(Kind::PathPrefix, "/", "`/` takes nothing away");
     check(Kind::Target, "/healthz?deep=1", "fine");
+    check(Kind::Target, "/a[]=1;b@c:d", "fine");
+    check(Kind::Target, "/<id>", "`<` cannot stand in a path; write it as `%3C`");
+    check(Kind::Target, "/`", "``` cannot stand in a path; write it as `%60`");
+    check(Kind::Target, &format!("/{}", "a".repeat(8192)), "the path is longer than 8192 bytes");
     check(Kind::Location, "https://shop.example/new#top", "fine");
     let help = "write a URL, `https://HOST/PATH`, or a path, `/PATH`";
     check(Kind::Location, "ftp://a/", &format!("`ftp://a/` is no place to redirect to; {help}"));

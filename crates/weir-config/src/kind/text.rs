@@ -31,12 +31,16 @@ pub(crate) fn text(text: &str) -> Result<(), Fault> {
     }
 }
 
-/// The name of a query parameter, as it is written in the query.
+/// The name of a query parameter: what its escapes stand for, since requests are compared so.
 pub(crate) fn query_name(text: &str) -> Result<(), Fault> {
-    let fine = |c: char| c.is_ascii_graphic() && !matches!(c, '&' | '=' | '#' | '?' | '"' | '<' | '>');
-    match !text.is_empty() && text.chars().all(fine) {
-        true => Ok(()),
-        false => Err(Fault::new(format!("`{}` is not the name of a query parameter", shown(text)))),
+    let not = || Fault::new(format!("`{}` is not the name of a query parameter", shown(text)));
+    if text.is_empty() || text.chars().any(char::is_control) {
+        return Err(not());
+    }
+    let hex = |at: usize| text.as_bytes().get(at).is_some_and(u8::is_ascii_hexdigit);
+    match text.bytes().enumerate().any(|(at, byte)| byte == b'%' && hex(at + 1) && hex(at + 2)) {
+        true => Err(not().help("write it without escapes: `a b`, which is sent as `a%20b` or `a+b`")),
+        false => Ok(()),
     }
 }
 

@@ -42,7 +42,7 @@ fn rarely<T: std::fmt::Debug + Clone>(
 }
 
 fn matches() -> impl Strategy<Value = Match> {
-    let networks = select(vec!["10.0.0.0/8", "::ffff:10.0.0.0/104", "2001:db8::/32", "::/0"]);
+    let networks = select(vec!["10.0.0.0/8", "2001:db8::/32", "::/0"]);
     (
         prop_oneof![Just(Vec::new()), vec(host_pattern(), 1..3)],
         option::of(path_pattern()),
@@ -63,7 +63,7 @@ fn matches() -> impl Strategy<Value = Match> {
         })
 }
 
-fn request() -> impl Strategy<Value = Sent> {
+pub(super) fn request() -> impl Strategy<Value = Sent> {
     let port = select(vec!["", ":", ":80", ":8080", ".:80", ":x", ":080", ":+80"]);
     let query = "[xy=&+%12b ]{0,12}".prop_map(String::into_bytes);
     let cookies = vec("[xy=; 1ab]{0,12}".prop_map(|value| ("cookie".to_owned(), value.into_bytes())), 0..3);

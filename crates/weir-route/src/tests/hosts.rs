@@ -57,6 +57,15 @@ fn an_ipv6_address_keeps_its_colons() {
     check_host("[2001:db8::1]:8080", "[2001:db8::1]:8080", true);
     check_host("[2001:db8::1]:8080", "[2001:db8::1]", false);
     check_host("[2001:db8::1]", "[2001:db8::2]", false);
+    check_host("[2001:db8::1]", "2001:db8::1", false);
+}
+
+#[test]
+fn an_ipv6_address_matches_in_any_spelling() {
+    check_host("[2001:db8::1]", "[2001:0DB8:0:0::0001]:8080", true);
+    check_host("[2001:db8:0:0:0:0:0:1]", "[2001:db8::1]", true);
+    check_host("[::ffff:192.0.2.1]", "[::ffff:c000:201]", true);
+    check_host("[::ffff:192.0.2.1]", "192.0.2.1", false);
 }
 
 #[test]

@@ -123,6 +123,35 @@ fn normal_forms() {
 }
 
 #[test]
+fn contested_paths() {
+    for (sent, contested) in [
+        ("/x/../admin", false),
+        ("/../admin", false),
+        ("//admin", false),
+        ("/a//b/../c", false),
+        ("/x;y/a/../b", false),
+        ("/x/..%2Fadmin", false),
+        ("/x//./admin", false),
+        ("/x//../admin", true),
+        ("/x//%2e%2E/admin", true),
+        ("/x//./../admin", true),
+        ("/x//y/../../admin", true),
+        ("//../admin", true),
+        ("/x/%2f/../admin", true),
+        ("/x/a%5cb/../admin", true),
+        ("/x/a\\b/../admin", true),
+        ("/x/;/../admin", true),
+        ("/x/a;b=c/../../admin", true),
+        ("*", false),
+    ] {
+        let routes = table([on_path("/admin/*")]);
+        assert_eq!(routes.is_contested(&get(sent), &mut Vec::new()), contested, "{sent}");
+    }
+    // Without a route that asks for a path, none can be passed by.
+    assert!(!table([Match::default()]).is_contested(&get("/x//../admin"), &mut Vec::new()));
+}
+
+#[test]
 fn most_paths_are_not_copied() {
     let mut scratch = Vec::new();
     let path = b"/assets/img/logo-2.min.svg";

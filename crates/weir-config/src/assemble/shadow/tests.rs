@@ -42,6 +42,16 @@ fn paths() {
 }
 
 #[test]
+fn paths_in_another_form_than_they_are_compared_in() {
+    check("path: \"~ ^/%61\"", "path: /%61dmin", false);
+    check("path: /a/*", "path: /a/../b", false);
+    check("path: /a/../b/*", "path: /a/../b/c", false);
+    check("path: /a%2Fb", "path: /a%2Fb", true);
+    check("path: /a%2Fb/*", "path: /a%2Fb/*", true);
+    check("path: /a%2Fb/*", "path: /a%2Fb", false);
+}
+
+#[test]
 fn hosts() {
     check("host: a.example", "host: A.example", true);
     check("host: a.example", "host: a.example:80", true);
@@ -63,6 +73,9 @@ fn methods_and_clients() {
     check("client: [10.0.0.0/8]", "client: [10.1.0.0/16, 10.2.0.1]", true);
     check("client: [10.0.0.0/8]", "client: [10.1.0.0/16, 192.0.2.1]", false);
     check("client: [10.0.0.0/8]", "methods: [GET]", false);
+    // IPv4 addresses are compared as such, however they are written.
+    check("client: [\"::/0\"]", "client: [\"::ffff:10.0.0.0/104\"]", false);
+    check("client: [\"::ffff:10.0.0.0/104\"]", "client: [10.1.0.0/16]", true);
 }
 
 #[test]
