@@ -3,7 +3,11 @@
 //! A reload makes the next registry from the last one ([`Registry::for_config`]): whatever the new configuration still
 //! names keeps its state, the rest is let go. The last one stays as it is until the change has succeeded.
 
-use std::{collections::HashMap, net::SocketAddr, sync::Arc};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 use weir_balance::{Epoch, Server};
 use weir_config::{Config, Listener};
@@ -21,6 +25,8 @@ pub(crate) struct Registry {
     pub(crate) listeners: Vec<ListenerEntry>,
     /// In the order of the configuration.
     pub(crate) pools: Vec<PoolEntry>,
+    /// Blocks of access log lines that could not be written.
+    pub(crate) access_log_errors: Arc<AtomicU64>,
     next_listener_id: u32,
 }
 
@@ -55,7 +61,13 @@ impl Registry {
     /// Nothing yet, for this many workers.
     pub(crate) fn new(workers: usize) -> Self {
         let workers = (0..workers).map(|_| Arc::default()).collect();
-        Self { workers, listeners: Vec::new(), pools: Vec::new(), next_listener_id: 0 }
+        Self {
+            workers,
+            listeners: Vec::new(),
+            pools: Vec::new(),
+            access_log_errors: Arc::default(),
+            next_listener_id: 0,
+        }
     }
 
     /// What `config` needs, with the state of whatever stood here already.
@@ -74,7 +86,13 @@ impl Registry {
             })
             .collect();
         let pools = config.pools.iter().map(|pool| self.pool(pool)).collect();
-        Self { workers: self.workers.clone(), listeners, pools, next_listener_id }
+        Self {
+            workers: self.workers.clone(),
+            listeners,
+            pools,
+            access_log_errors: Arc::clone(&self.access_log_errors),
+            next_listener_id,
+        }
     }
 
     fn listener(&self, listener: &Listener, before: Option<&ListenerEntry>, id: ListenerId) -> ListenerEntry {

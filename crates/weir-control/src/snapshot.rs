@@ -3,8 +3,12 @@
 use std::{
     fs::OpenOptions,
     io::{self, Write},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
 use weir_balance::{Algorithm, Member, Pool};
@@ -13,7 +17,10 @@ use weir_config::{AccessLog, Balance, Config, LogTarget};
 use weir_http::{ListenerSite, PoolSite, RouteSite, Site};
 use weir_route::Table;
 
-use crate::{registry::Registry, source::Error};
+use crate::{log, registry::Registry, source::Error};
+
+/// How often the process log says that access log lines are lost.
+const WRITE_ERRORS_SAID_EVERY: Duration = Duration::from_secs(60);
 
 /// A snapshot, and what goes with it.
 pub(crate) struct Snapshot {
@@ -28,7 +35,8 @@ pub(crate) fn build(config: &Config, registry: &Registry) -> Result<Snapshot, Er
         Some(settings) => {
             let sink =
                 sink(settings).map_err(|error| Error::system("the access log cannot be opened", error))?;
-            let (log, writer) = weir_http::AccessLog::start(settings.format, sink)
+            let on_error = report_write_errors(settings, Arc::clone(&registry.access_log_errors));
+            let (log, writer) = weir_http::AccessLog::start(settings.format, sink, on_error)
                 .map_err(|error| Error::system("the access log's thread cannot be started", error))?;
             (Some(Arc::new(log)), Some(writer))
         }
@@ -54,6 +62,26 @@ pub(crate) fn targets(config: &Config, registry: &Registry) -> Vec<Target> {
             })
         })
         .collect()
+}
+
+/// Counts each error, and says so from time to time: a disk that is full fails many times in a second.
+fn report_write_errors(
+    settings: &AccessLog,
+    count: Arc<AtomicU64>,
+) -> impl FnMut(&io::Error) + Send + 'static {
+    let target = match &settings.to {
+        LogTarget::Stdout => "stdout".into(),
+        LogTarget::Stderr => "stderr".into(),
+        LogTarget::File(path) => path.display().to_string(),
+    };
+    let mut said: Option<Instant> = None;
+    move |error| {
+        count.fetch_add(1, Relaxed);
+        if said.is_none_or(|said| said.elapsed() >= WRITE_ERRORS_SAID_EVERY) {
+            said = Some(Instant::now());
+            log::error("access log lines are lost", &[("to", &target), ("error", error)]);
+        }
+    }
 }
 
 fn sink(settings: &AccessLog) -> io::Result<Box<dyn Write + Send>> {

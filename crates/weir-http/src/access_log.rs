@@ -30,14 +30,16 @@ pub struct AccessLog {
 
 impl AccessLog {
     /// Starts the thread that writes to `sink`. It ends when the last worker has let go of the log, after it has
-    /// written everything.
+    /// written everything. `on_error` is told of each block of lines that could not be written, or not whole.
     pub fn start(
         format: AccessFormat,
         sink: Box<dyn Write + Send>,
+        on_error: impl FnMut(&io::Error) + Send + 'static,
     ) -> io::Result<(Self, thread::JoinHandle<()>)> {
         let (queue, lines) = sync_channel(ACCESS_LOG_QUEUE_MAX);
-        let thread =
-            thread::Builder::new().name("access-log".into()).spawn(move || write_all(&lines, sink))?;
+        let thread = thread::Builder::new()
+            .name("access-log".into())
+            .spawn(move || write_all(&lines, sink, on_error))?;
         Ok((Self { format, queue }, thread))
     }
 
@@ -53,10 +55,16 @@ impl AccessLog {
     }
 }
 
-fn write_all(lines: &Receiver<Vec<u8>>, mut sink: Box<dyn Write + Send>) {
+fn write_all(
+    lines: &Receiver<Vec<u8>>,
+    mut sink: Box<dyn Write + Send>,
+    mut on_error: impl FnMut(&io::Error),
+) {
     while let Ok(block) = lines.recv() {
         // A full disk must not stop the traffic; the next block tries again.
-        let _ = sink.write_all(&block).and_then(|()| sink.flush());
+        if let Err(error) = sink.write_all(&block).and_then(|()| sink.flush()) {
+            on_error(&error);
+        }
     }
 }
 

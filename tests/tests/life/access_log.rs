@@ -127,6 +127,18 @@ fn a_file_that_was_moved_away_is_opened_anew_by_a_reload() {
 }
 
 #[test]
+fn a_full_disk_stops_no_traffic_and_is_not_silent() {
+    let origin = Origin::saying("hello");
+    let weir = Weir::start(&with_log(&origin, "to: /dev/full"));
+    let mark = weir.mark();
+    assert_eq!(weir.get("/").text(), "hello");
+    let line = weir.wait_for_log(mark, "access log lines are lost");
+    assert!(line.contains("/dev/full"), "{line}");
+    assert_eq!(weir.get("/").text(), "hello");
+    until("both blocks are counted", || weir.metrics().sum("weir_access_log_write_errors_total", &[]) == 2.0);
+}
+
+#[test]
 fn no_line_is_lost_when_weir_stops() {
     let origin = Origin::saying("hello");
     let mut weir = Weir::start(&with_log(&origin, "to: ./access.log"));

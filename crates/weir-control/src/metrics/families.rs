@@ -37,6 +37,8 @@ fn process(out: &mut Exposition, state: &State, registry: &Registry) {
     out.counter("weir_reloads", "Changes of the configuration, by how they ended.")
         .sample(&[("result", "changed")], state.reloads.load(Relaxed))
         .sample(&[("result", "refused")], state.reloads_failed.load(Relaxed));
+    out.counter("weir_access_log_write_errors", "Blocks of access log lines that could not be written.")
+        .sample(&[], registry.access_log_errors.load(Relaxed));
 }
 
 fn listeners(out: &mut Exposition, registry: &Registry) {
