@@ -4,12 +4,13 @@
 //! that dies after the request went out leaves open whether it was carried out: only an idempotent request without a
 //! body is sent again, once (RFC 9110 section 9.2.2).
 
-use std::{future::poll_fn, io, pin::pin, rc::Rc, task::Poll};
+use std::{future::poll_fn, io, pin::pin, rc::Rc, task::Poll, time::Duration};
 
 use weir_balance::ServerIndex;
 use weir_config::PoolIndex;
 use weir_net::{
     Stream,
+    deadline::milliseconds,
     stream::{Peeked, is_exhaustion},
 };
 
@@ -36,18 +37,35 @@ pub(crate) struct Attempts<'a> {
     replayed: bool,
     /// Where it died, if the pool has no other server.
     died_on: Option<ServerIndex>,
+    /// When no other server is tried any more.
+    give_up_ms: u64,
 }
 
 impl<'a> Attempts<'a> {
-    pub(crate) fn new(connection: &Connection, desk: &mut Desk, world: &'a World, pool: PoolIndex) -> Self {
+    pub(crate) fn new(
+        connection: &Connection,
+        desk: &mut Desk,
+        world: &'a World,
+        pool: PoolIndex,
+        timeout: Duration,
+    ) -> Self {
         let site = &world.site.pools[pool.0];
         let text = connection.buffer.as_ref().map_or(&[][..], |buffer| buffer.filled());
         let view = View { head: &desk.request, text, client: connection.client };
         let mut room = connection.worker.path_room.borrow_mut();
         let key = site.hash_key.as_ref().and_then(|key| view.hash(key, &mut room));
         let is_replayable = desk.request.body == BodyLength::None && desk.request.is_idempotent(text);
+        let give_up_ms = connection.worker.deadlines.recent_ms() + milliseconds(timeout);
         desk.tried.clear();
-        Self { site, link: &world.pools[pool.0], key, is_replayable, replayed: false, died_on: None }
+        Self {
+            site,
+            link: &world.pools[pool.0],
+            key,
+            is_replayable,
+            replayed: false,
+            died_on: None,
+            give_up_ms,
+        }
     }
 
     /// A connection to the server that shall take the request, or the next one if that cannot be reached.
@@ -75,20 +93,29 @@ impl<'a> Attempts<'a> {
                 Ok(upstream) => upstream.into_lease(),
                 Err(lease) => lease,
             };
-            match self.dial(connection, link).await {
+            let left_ms = self.give_up_ms.saturating_sub(connection.worker.deadlines.recent_ms());
+            let patience = self.site.connect_timeout.min(Duration::from_millis(left_ms));
+            let error = match dial(connection, link, patience).await {
                 Ok(stream) => return Ok(Upstream::fresh(stream, lease, now_ms)),
-                Err(error) if is_exhaustion(&error) => {
-                    connection.worker.counters.reached(Limit::FileDescriptors);
-                    return Err(End::answer(
-                        503,
-                        "no descriptor or port is left here for a connection to a server",
-                    ));
-                }
-                Err(_) => {
-                    link.counters.connect_failures.add(1);
-                    (connection.worker.shared.on_connect_failure)(&link.server);
-                }
+                Err(error) => error,
+            };
+            if is_exhaustion(&error) {
+                connection.worker.counters.reached(Limit::FileDescriptors);
+                return Err(End::answer(
+                    503,
+                    "no descriptor or port is left here for a connection to a server",
+                ));
             }
+            if error.kind() == io::ErrorKind::TimedOut {
+                if patience < self.site.connect_timeout {
+                    // Not the server's fault: others before it took the time.
+                    connection.worker.counters.reached(Limit::ResponseTimeout);
+                    return Err(End::answer(504, "no server could be reached within the route's timeout"));
+                }
+                connection.worker.counters.reached(Limit::ConnectTimeout);
+            }
+            link.counters.connect_failures.add(1);
+            (connection.worker.shared.on_connect_failure)(&link.server);
         }
     }
 
@@ -118,19 +145,6 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    async fn dial(&self, connection: &Connection, link: &ServerLink) -> io::Result<Stream> {
-        connection.deadline.set(self.site.connect_timeout);
-        let mut connect = pin!(Stream::connect(link.address()));
-        poll_fn(|context| match connect.as_mut().poll(context) {
-            Poll::Pending if connection.deadline.expired() => {
-                connection.worker.counters.reached(Limit::ConnectTimeout);
-                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-            }
-            other => other,
-        })
-        .await
-    }
-
     /// After the connection died before a byte of the answer: permits another try, or ends the exchange.
     pub(crate) fn again(&mut self, desk: &mut Desk, record: &Record) -> Result<(), End> {
         if !self.is_replayable || self.replayed {
@@ -143,6 +157,17 @@ impl<'a> Attempts<'a> {
         }
         Ok(())
     }
+}
+
+/// Connects within `patience`, or fails with `TimedOut`.
+async fn dial(connection: &Connection, link: &ServerLink, patience: Duration) -> io::Result<Stream> {
+    connection.deadline.set(patience);
+    let mut connect = pin!(Stream::connect(link.address()));
+    poll_fn(|context| match connect.as_mut().poll(context) {
+        Poll::Pending if connection.deadline.expired() => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+        other => other,
+    })
+    .await
 }
 
 /// Asks the kernel, since a request that must not be sent twice must not meet a connection that is already closed.

@@ -108,7 +108,7 @@ async fn run(
         }
     };
     record.pool = Some(pool);
-    let mut attempts = Attempts::new(connection, desk, world, pool);
+    let mut attempts = Attempts::new(connection, desk, world, pool, route.route.timeout);
     loop {
         let upstream = attempts.connect(connection, desk, record).await?;
         match relay::relay(connection, desk, listener, route, upstream, &attempts, record).await? {

@@ -219,6 +219,29 @@ pools:
 }
 
 #[test]
+fn timeout_of_a_route_while_no_server_can_be_reached() {
+    let far: Vec<_> = (0..4).map(|_| unreachable()).collect();
+    let servers: Vec<_> = far.iter().map(|(far, _)| far.local_addr().expect("bound").to_string()).collect();
+    let weir = Weir::start(&format!(
+        "
+listeners:
+  - name: web
+    bind: 127.0.0.1:0
+    routes: [{{ pool: web, timeout: 400ms }}]
+pools:
+  web:
+    servers: [{}]
+    connect_timeout: 300ms
+    health: none
+",
+        servers.join(", ")
+    ));
+    assert_eq!(timed(|| weir.get("/")).status, 504);
+    weir.wait_for_limit("timeout", 1.0);
+    weir.wait_for_limit("connect_timeout", 1.0);
+}
+
+#[test]
 fn timeout_of_a_route() {
     let origin = Origin::start(|connection| {
         connection.request()?;

@@ -24,7 +24,7 @@ pub(super) static ROUTE: Section = Section {
         key(
             "timeout",
             Shape::One(Kind::Duration),
-            "From the end of the request (or the start of a body that is still being sent) to the first byte of the answer.",
+            "From the end of the request (or the start of a body that is still being sent) to the first byte of the answer. Connects, if any are needed, may take as long together.",
         )
         .settled("`60s` with `pool` and `split`"),
         later("limits", "Rate limits."),
