@@ -24,6 +24,10 @@ impl<'a> Host<'a> {
         };
         Self { name: name.strip_suffix(b".").unwrap_or(name), port }
     }
+
+    pub(crate) fn name(&self) -> &'a [u8] {
+        self.name
+    }
 }
 
 /// A decimal number and nothing else: `u16::from_str` would take `+80` too.
@@ -53,6 +57,20 @@ impl HostMatch {
         let name = pattern.name.strip_suffix('.').unwrap_or(&pattern.name);
         let name = name.as_bytes();
         Self { name: name.into(), address: ipv6(name), wildcard: pattern.wildcard, port: pattern.port }
+    }
+
+    /// The name that is compared, of a wildcard that behind `*.`.
+    pub(crate) fn name(&self) -> &[u8] {
+        &self.name
+    }
+
+    pub(crate) fn is_wildcard(&self) -> bool {
+        self.wildcard
+    }
+
+    /// It is an address that has more spellings than its name.
+    pub(crate) fn is_address(&self) -> bool {
+        self.address.is_some()
     }
 
     pub(crate) fn matches(&self, host: &Host<'_>) -> bool {

@@ -11,6 +11,7 @@
 mod conditions;
 mod cookie;
 mod host;
+mod index;
 mod path;
 mod query;
 mod request;

@@ -1,11 +1,14 @@
 //! A listener's routes, compiled.
 
+use std::sync::Arc;
+
 use weir_config::{Match, Route};
 
 use crate::{
     Request,
     conditions::Conditions,
     host::{Host, HostMatch},
+    index::{self, HostIndex},
     path::{self, Path},
     query,
 };
@@ -17,6 +20,8 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Table {
     routes: Box<[Compiled]>,
+    /// Where there are enough routes for it to pay.
+    by_host: Option<Arc<HostIndex>>,
     reads_host: bool,
     reads_path: bool,
     reads_query: bool,
@@ -40,7 +45,9 @@ impl Table {
         let reads_host = routes.iter().any(|route| !route.hosts.is_empty());
         let reads_path = routes.iter().any(|route| !route.path.is_any());
         let reads_query = routes.iter().any(|route| route.reads_query());
-        Self { routes, reads_host, reads_path, reads_query }
+        let by_host = (reads_host && routes.len() >= index::ROUTES_MIN)
+            .then(|| Arc::new(HostIndex::new(routes.iter().map(|route| &*route.hosts))));
+        Self { routes, by_host, reads_host, reads_path, reads_query }
     }
 
     /// Whether the request's path can be read in two ways (see `path`) and a route asks for a path.
@@ -67,7 +74,11 @@ impl Table {
         let (normal_path, room) = scratch.split_at_mut(path_length);
         let path = if is_normal { sent_path } else { normal_path };
 
-        self.routes.iter().position(|route| route.takes(request, &host, path, room))
+        let mut takes = |route: &Compiled| route.takes(request, &host, path, room);
+        match self.by_host.as_ref().and_then(|index| index.candidates(&host)) {
+            Some(mut candidates) => candidates.find(|&index| takes(&self.routes[index])),
+            None => self.routes.iter().position(takes),
+        }
     }
 }
 

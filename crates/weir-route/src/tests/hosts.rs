@@ -75,3 +75,36 @@ fn one_of_several_is_enough() {
     check(&hosts(), &get("x.example.org/"), true);
     check(&hosts(), &get("x.example.com/"), false);
 }
+
+/// A table of many routes, each for one of `hosts`; which of them takes a request for `sent`.
+fn find(hosts: &[String], sent: &str) -> Option<usize> {
+    let many = hosts.iter().map(|host| on_hosts(&[host.as_str()])).collect::<Vec<_>>();
+    assert!(many.len() >= crate::index::ROUTES_MIN);
+    table(many).find(&Sent { host: sent.into(), ..get("/") }, &mut Vec::new())
+}
+
+#[test]
+fn among_many_routes_the_first_in_the_written_order_takes_the_request() {
+    let mut hosts: Vec<_> = (0..1000).map(|n| format!("site{n}.example.com")).collect();
+    assert_eq!(find(&hosts, "SITE700.example.com.:80"), Some(700));
+    assert_eq!(find(&hosts, "site1000.example.com"), None);
+    assert_eq!(find(&hosts, ""), None);
+    hosts[300] = "*.example.com".into();
+    assert_eq!(find(&hosts, "site299.example.com"), Some(299));
+    assert_eq!(find(&hosts, "site301.example.com"), Some(300));
+    hosts[200] = "site301.example.com:81".into();
+    assert_eq!(find(&hosts, "site301.example.com:81"), Some(200));
+    assert_eq!(find(&hosts, "site301.example.com"), Some(300));
+    hosts[100] = "[::1]".into();
+    assert_eq!(find(&hosts, "[0:0::1]:8080"), Some(100));
+}
+
+#[test]
+fn hosts_that_the_index_gives_up_on_are_found_all_the_same() {
+    let name = |labels: usize| vec!["a"; labels].join(".");
+    let hosts: Vec<_> = (1..=30).rev().map(|labels| format!("*.{}", name(labels))).collect();
+    assert_eq!(find(&hosts, &name(31)), Some(0));
+    assert_eq!(find(&hosts, &name(200)), Some(0));
+    assert_eq!(find(&hosts, &name(3)), Some(28));
+    assert_eq!(find(&hosts, "a"), None);
+}
