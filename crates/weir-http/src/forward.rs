@@ -81,7 +81,7 @@ pub(crate) struct Answering<'a> {
     pub(crate) decode: bool,
     /// `Connection` towards the client; `None` says nothing, which in HTTP/1.1 means that it stays open.
     pub(crate) connection: Option<&'static str>,
-    /// The protocol that is upgraded to, with status 101.
+    /// The protocol that is upgraded to with status 101, or wanted with 426.
     pub(crate) upgrade: Option<Span>,
 }
 
@@ -120,6 +120,7 @@ pub(crate) fn response(out: &mut Vec<u8>, response: &ResponseHead, text: &[u8], 
     }
     if let Some(protocol) = answering.upgrade {
         line(out, b"upgrade", protocol.of(text));
+        line(out, b"connection", b"upgrade");
     }
     if let Some(option) = answering.connection {
         line(out, b"connection", option.as_bytes());

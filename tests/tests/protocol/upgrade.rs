@@ -131,3 +131,21 @@ fn an_upgrade_that_connection_does_not_name_is_none() {
         assert!(!request.fields.has("upgrade") && !request.fields.has("connection"), "{request:?}");
     }
 }
+
+#[test]
+fn a_server_that_wants_an_upgrade_says_which() {
+    let origin = Origin::start(|connection| {
+        while connection.request()?.is_some() {
+            connection.send("HTTP/1.1 426 Upgrade Required\r\nUpgrade: x/2\r\nConnection: upgrade\r\nContent-Length: 0\r\n\r\n")?;
+        }
+        Ok(())
+    });
+    let weir = Weir::before(&[&origin]);
+    let mut client = weir.connect();
+    for _ in 0..2 {
+        let answer = client.get("/");
+        assert_eq!(answer.status, 426);
+        assert_eq!(answer.fields.get("upgrade"), Some("x/2"));
+        assert_eq!(answer.fields.get("connection"), Some("upgrade"));
+    }
+}

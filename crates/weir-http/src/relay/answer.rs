@@ -35,7 +35,12 @@ impl Relay<'_> {
         let plan = Plan::new(self.desk.response.body, self.desk.request.version, may_keep);
         let mut download =
             Pump::new(Body::new(self.desk.response.body, u64::MAX, self.listener.head_limits()), plan.coding);
-        let answering = plan.answering(&self.route.route.response_headers);
+        let mut answering = plan.answering(&self.route.route.response_headers);
+        if self.desk.response.status == 426 {
+            // RFC 9110 section 15.5.22: it must say which protocol is wanted.
+            let text = self.reply.as_ref().map_or(&[][..], |reply| reply.filled());
+            answering.upgrade = upgrade_field(&self.desk.response, text);
+        }
         self.answering = true;
         self.write_response(&answering, &mut download).await?;
         record.status = self.desk.response.status;
@@ -141,7 +146,6 @@ impl Relay<'_> {
         }
         let text = self.reply.as_ref().map_or(&[][..], |reply| reply.filled());
         let answering = Answering {
-            connection: Some("upgrade"),
             upgrade: upgrade_field(&self.desk.response, text),
             ..Answering::plain(&self.route.route.response_headers)
         };
