@@ -7,7 +7,9 @@ use std::net::IpAddr;
 
 use weir_config::{ForwardedFields, HeaderEdits, Route};
 
-use crate::head::{BodyLength, Field, FieldKind, RequestHead, ResponseHead, Span};
+use crate::head::{
+    BodyLength, ConnectionOptions, Field, FieldKind, RequestHead, ResponseHead, Span, connection_names,
+};
 
 /// What the request line and the fields about the client need besides the head.
 #[derive(Debug, Clone, Copy)]
@@ -36,26 +38,12 @@ pub(crate) fn request(out: &mut Vec<u8>, request: &RequestHead, forwarding: &For
     out.extend_from_slice(b" HTTP/1.1\r\n");
     let own_host = own_host(out, request, forwarding);
     let edits = &route.request_headers;
-    let by_name = request.connection.names || !edits.is_empty();
-    copy(
-        out,
-        &request.fields,
-        |field| {
-            let kind = field.kind;
-            if kind == FieldKind::Other && !by_name {
-                return false;
-            }
-            let name = field.name.of(text);
-            kind.is_hop_by_hop()
-                || matches!(kind, FieldKind::ContentLength | FieldKind::TransferEncoding)
-                || (own_host && kind == FieldKind::Host)
-                || (!trusted && kind.is_forwarding())
-                || (kind == FieldKind::Expect && !request.expects_continue)
-                || (by_name && !kind.is_essential() && request.connection_names(text, name))
-                || (by_name && is_edited_away(edits, name))
-        },
-        text,
-    );
+    copy(out, text, &request.fields, request.connection, edits, |kind| {
+        matches!(kind, FieldKind::ContentLength | FieldKind::TransferEncoding)
+            || (own_host && kind == FieldKind::Host)
+            || (!trusted && kind.is_forwarding())
+            || (kind == FieldKind::Expect && !request.expects_continue)
+    });
     framing(out, request);
     about_client(out, request, forwarding);
     match (request.upgrade, request.takes_trailers) {
@@ -96,25 +84,11 @@ impl<'a> Answering<'a> {
 pub(crate) fn response(out: &mut Vec<u8>, response: &ResponseHead, text: &[u8], answering: &Answering<'_>) {
     out.extend_from_slice(b"HTTP/1.1 ");
     status_line(out, response.status, response.reason.of(text));
-    let by_name = response.connection.names || !answering.edits.is_empty();
-    copy(
-        out,
-        &response.fields,
-        |field| {
-            let kind = field.kind;
-            if kind == FieldKind::Other && !by_name {
-                return false;
-            }
-            let name = field.name.of(text);
-            kind.is_hop_by_hop()
-            || (answering.decode && kind == FieldKind::TransferEncoding)
+    copy(out, text, &response.fields, response.connection, answering.edits, |kind| {
+        (answering.decode && kind == FieldKind::TransferEncoding)
             // RFC 9110 section 8.6: not with 1xx and 204.
             || (kind == FieldKind::ContentLength && (response.status < 200 || response.status == 204))
-            || (by_name && !kind.is_essential() && response.connection_names(text, name))
-            || (by_name && is_edited_away(answering.edits, name))
-        },
-        text,
-    );
+    });
     if answering.encode {
         out.extend_from_slice(b"transfer-encoding: chunked\r\n");
     }
@@ -198,13 +172,30 @@ fn own_host(out: &mut Vec<u8>, request: &RequestHead, forwarding: &Forwarding<'_
     true
 }
 
-/// Copies the lines of all fields that `skip` does not name. Each line begins where the one before it ends, so neighbours
-/// go in one piece.
-fn copy(out: &mut Vec<u8>, fields: &[Field], skip: impl Fn(&Field) -> bool, text: &[u8]) {
+/// Copies the lines of all fields but those of the connection, those that `is_left_out` names, and those that are edited
+/// away. Each line begins where the one before it ends, so neighbours go in one piece.
+fn copy(
+    out: &mut Vec<u8>,
+    text: &[u8],
+    fields: &[Field],
+    connection: ConnectionOptions,
+    edits: &HeaderEdits,
+    is_left_out: impl Fn(FieldKind) -> bool,
+) {
     let (Some(first), Some(last)) = (fields.first(), fields.last()) else { return };
+    let by_name = connection.names || !edits.is_empty();
     let mut from = first.name.start();
     for field in fields {
-        if skip(field) {
+        let kind = field.kind;
+        if kind == FieldKind::Other && !by_name {
+            continue;
+        }
+        let is_named = || {
+            let name = field.name.of(text);
+            (!kind.is_essential() && connection_names(fields, connection, text, name))
+                || is_edited_away(edits, name)
+        };
+        if kind.is_hop_by_hop() || is_left_out(kind) || (by_name && is_named()) {
             out.extend_from_slice(&text[from..field.name.start()]);
             from = field.line_end.into();
         }

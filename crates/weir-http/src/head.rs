@@ -229,11 +229,6 @@ impl RequestHead {
     pub fn is_idempotent(&self, text: &[u8]) -> bool {
         matches!(self.method.of(text), b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE")
     }
-
-    /// Whether `Connection` names this field, which makes it hop-by-hop.
-    pub fn connection_names(&self, text: &[u8], name: &[u8]) -> bool {
-        connection_names(&self.fields, self.connection, text, name)
-    }
 }
 
 /// A response's head.
@@ -260,14 +255,15 @@ impl ResponseHead {
     pub fn keeps_alive(&self) -> bool {
         !self.connection.close && (self.version == Version::Http11 || self.connection.keep_alive)
     }
-
-    /// Whether `Connection` names this field, which makes it hop-by-hop.
-    pub fn connection_names(&self, text: &[u8], name: &[u8]) -> bool {
-        connection_names(&self.fields, self.connection, text, name)
-    }
 }
 
-fn connection_names(fields: &[Field], options: ConnectionOptions, text: &[u8], name: &[u8]) -> bool {
+/// Whether `Connection`, whose `options` these are, names this field, which makes it hop-by-hop.
+pub(crate) fn connection_names(
+    fields: &[Field],
+    options: ConnectionOptions,
+    text: &[u8],
+    name: &[u8],
+) -> bool {
     options.names
         && fields
             .iter()
