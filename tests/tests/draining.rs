@@ -3,12 +3,29 @@
 use std::sync::{Mutex, mpsc};
 
 use rustix::process::Signal;
-use weir_tests::{Client, Origin, Weir, origin, until};
+use weir_tests::{Client, Origin, Weir, origin, until, weir::simple};
 
 /// A client that has sent more than is answered must still be able to read what was: closing at once would make Weir's
 /// kernel reset the connection over the unread rest.
 #[test]
 fn a_pipelining_client_is_not_reset_by_a_drain() {
+    let mut weir = check_pipelining(|weir, _| {
+        let mark = weir.mark();
+        weir.signal(Signal::TERM);
+        weir.wait_for_log(mark, "stopping");
+    });
+    assert!(weir.wait_for_exit().success());
+}
+
+#[test]
+fn a_pipelining_client_is_not_reset_when_its_listener_goes() {
+    check_pipelining(|weir, origin| {
+        weir.reload(&simple(&[origin], "{}").replace("name: web", "name: other"));
+    });
+}
+
+/// `change` ends connections. That of a client which has pipelined more ends behind the answer that is under way.
+fn check_pipelining(change: impl FnOnce(&mut Weir, &Origin)) -> Weir {
     let (go, gone) = mpsc::channel::<()>();
     let gone = Mutex::new(gone);
     let origin = Origin::start(move |connection| {
@@ -24,16 +41,13 @@ fn a_pipelining_client_is_not_reset_by_a_drain() {
     origin.wait_for_requests(1);
     // More than Weir reads ahead.
     client.send("POST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n").send(vec![b'x'; 100_000]);
-    let mark = weir.mark();
-    weir.signal(Signal::TERM);
-    weir.wait_for_log(mark, "stopping");
+    change(&mut weir, &origin);
     go.send(()).expect("the server waits");
     let answer = client.response();
     assert_eq!((answer.text().as_str(), answer.fields.get("connection")), ("first", Some("close")));
     client.expect_closed();
-    drop(client);
-    assert!(weir.wait_for_exit().success());
     origin.expect_only(&["/1"]);
+    weir
 }
 
 /// A listener whose worker accepts no more, since the limit is reached, lets go of its address all the same.

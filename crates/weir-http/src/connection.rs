@@ -146,7 +146,7 @@ impl Connection {
         if self.stream.poll_readable(context).is_ready() {
             return Poll::Ready(true);
         }
-        if self.worker.is_draining() || !self.worker.world().has_listener(self.listener) {
+        if self.is_unwanted() {
             return Poll::Ready(false);
         }
         if self.deadline.expired() {
@@ -155,6 +155,11 @@ impl Connection {
             return Poll::Ready(false);
         }
         Poll::Pending
+    }
+
+    /// It is to end with what is under way: the worker drains, or the listener is not in the snapshot any more.
+    pub(crate) fn is_unwanted(&self) -> bool {
+        self.worker.is_draining() || !self.worker.world().has_listener(self.listener)
     }
 
     fn idle_timeout(&self) -> Option<Duration> {

@@ -72,7 +72,8 @@ pub(crate) struct Record {
 /// Serves one request. The connection has bytes to read, or has one waiting in its buffer.
 pub(crate) async fn exchange(connection: &mut Connection, desk: &mut Desk) -> Next {
     let world = Rc::clone(&connection.worker.world());
-    let Some(listener) = world.listener(connection.listener) else { return Next::Close };
+    // It went since the last answer, which must arrive though more has come.
+    let Some(listener) = world.listener(connection.listener) else { return Next::Linger };
     let mut record = Record::default();
     let next = match run(connection, desk, &world, listener, &mut record).await {
         Ok(next) => next,
@@ -341,7 +342,7 @@ fn after_own_answer(connection: &Connection, desk: &Desk) -> (Next, Option<&'sta
     if !head.keeps_alive() {
         return (Next::Close, Some("close"));
     }
-    if connection.worker.is_draining() {
+    if connection.is_unwanted() {
         // The client expects it to go on, and may have sent the next request already.
         return (Next::Linger, Some("close"));
     }

@@ -98,6 +98,7 @@ impl<F: Future<Output = Infallible>, I, O> Future for Run<'_, F, I, O> {
 mod tests {
     use super::*;
     use std::{
+        panic::{AssertUnwindSafe, catch_unwind},
         pin::pin,
         task::{Context, Waker},
     };
@@ -125,5 +126,31 @@ mod tests {
         assert!(slots.free.take().is_none(), "a place that is stuck is of no use");
         drop(slots.run(4));
         assert_eq!(poll(4), Poll::Ready(5));
+    }
+
+    #[test]
+    fn a_place_whose_work_panicked_is_not_used_again() {
+        async fn place(hatch: Rc<Hatch<Rc<()>, ()>>) -> Infallible {
+            loop {
+                let held = hatch.next().await;
+                assert_eq!(Rc::strong_count(&held), 2, "this is wanted");
+                drop(held);
+                hatch.give(());
+            }
+        }
+        let slots = Slots::new(place);
+        let context = &mut Context::from_waker(Waker::noop());
+        let (good, bad) = (Rc::new(()), Rc::new(()));
+        assert_eq!(pin!(slots.run(Rc::clone(&good))).poll(context), Poll::Ready(()));
+        let third = Rc::clone(&bad);
+        let run = slots.run(Rc::clone(&bad));
+        drop(
+            catch_unwind(AssertUnwindSafe(|| pin!(run).poll(&mut Context::from_waker(Waker::noop()))))
+                .expect_err("a panic"),
+        );
+        drop(third);
+        assert_eq!(Rc::strong_count(&bad), 1, "what the place held is dropped");
+        assert!(slots.free.take().is_none(), "and so is the place");
+        assert_eq!(pin!(slots.run(Rc::clone(&good))).poll(context), Poll::Ready(()));
     }
 }

@@ -141,12 +141,18 @@ impl Stream {
         Poll::Ready(ready)
     }
 
-    /// Nothing has arrived as far as the event loop has been told; costs no system call. For a connection that
-    /// waits in a pool, anything else means that it is of no more use.
+    /// Nothing has arrived as far as the event loop has been told; as a rule that costs no system call. For a connection
+    /// that waits in a pool, anything else means that it is of no more use.
     pub fn is_quiet(&self) -> bool {
         // Neither asks to be woken nor takes from the task's budget: one that has used it up would be told that nothing
         // has arrived, whatever has, and a client decides how much is used by what it pipelines.
-        self.tcp.try_io(Interest::READABLE, || Ok(())).is_err()
+        //
+        // A last read that just filled its room did not say that it drained the socket, so the kernel is asked.
+        let look = || match self.peek() {
+            Ok(Peeked::Nothing) => Err(WouldBlock.into()),
+            _ => Ok(()),
+        };
+        self.tcp.try_io(Interest::READABLE, look).is_err()
     }
 
     /// Looks at what waits to be read, by a system call.
@@ -197,11 +203,31 @@ pub fn is_exhaustion(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::future::poll_fn;
+    use std::{future::poll_fn, io::Write, rc::Rc};
 
     use tokio::{net::TcpListener, task::coop::has_budget_remaining};
 
     use super::*;
+    use crate::{BUFFER_BYTES, Buffers};
+
+    #[test]
+    fn a_read_that_just_filled_its_room_leaves_an_idle_connection_quiet() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        runtime.block_on(async {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let mut stream = Stream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (mut peer, _) = listener.accept().unwrap();
+            let mut buffer = Rc::<Buffers>::default().take();
+            peer.write_all(&[0; BUFFER_BYTES]).unwrap();
+            while !buffer.is_full() {
+                poll_fn(|context| stream.poll_read(context, &mut buffer)).await.unwrap();
+            }
+            assert!(stream.is_quiet());
+            peer.write_all(b"more").unwrap();
+            poll_fn(|context| stream.poll_readable(context)).await.unwrap();
+            assert!(!stream.is_quiet());
+        });
+    }
 
     #[test]
     fn a_task_without_budget_left_is_told_the_truth_about_an_idle_connection() {

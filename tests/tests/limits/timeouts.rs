@@ -16,7 +16,11 @@ const TIMEOUT: Duration = Duration::from_millis(400);
 /// How late an end may come on a busy machine.
 const LATE: Duration = Duration::from_secs(4);
 
-/// Runs `wait`, which must take as long as the timeout.
+/// What lies between two pieces, when six of them take longer than a timeout of a second that each sets anew.
+const BETWEEN: Duration = Duration::from_millis(250);
+
+/// Runs `wait`, which must take as long as the timeout. What starts the timeout belongs into it: behind that, a busy
+/// machine may leave this thread waiting while the time runs.
 #[track_caller]
 fn timed<T>(wait: impl FnOnce() -> T) -> T {
     let begin = Instant::now();
@@ -34,8 +38,7 @@ fn header_timeout_of_a_head_that_is_not_finished() {
     let weir = Weir::before_with(&[&origin], "{ header_timeout: 400ms }");
     for head in ["G", "GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nHost: a\r\nX: "] {
         let mut client = weir.connect();
-        client.send(head);
-        let answer = timed(|| client.response());
+        let answer = timed(|| client.send(head).response());
         assert_eq!((answer.status, answer.fields.get("connection")), (408, Some("close")));
         client.expect_closed();
     }
@@ -43,8 +46,7 @@ fn header_timeout_of_a_head_that_is_not_finished() {
     // The same for a later request of a connection.
     let mut client = weir.connect();
     assert_eq!(client.get("/").status, 200);
-    client.send("GET /");
-    assert_eq!(timed(|| client.response()).status, 408);
+    assert_eq!(timed(|| client.send("GET /").response()).status, 408);
     weir.wait_for_limit("header_timeout", 4.0);
     assert_eq!(origin.count(), 1);
 }
@@ -53,9 +55,9 @@ fn header_timeout_of_a_head_that_is_not_finished() {
 fn header_timeout_is_not_put_off_by_single_bytes() {
     let origin = Origin::saying("ok");
     let weir = Weir::before_with(&[&origin], "{ header_timeout: 400ms }");
-    let mut client = weir.connect();
-    client.patience(Duration::from_millis(20)).send("GET / HTTP/1.1\r\n");
     timed(|| {
+        let mut client = weir.connect();
+        client.patience(Duration::from_millis(20)).send("GET / HTTP/1.1\r\n");
         // A byte of a field every 20 ms, until there is an answer.
         until("the client is answered", || match client.try_response("GET") {
             Ok(Some(answer)) => answer.status == 408,
@@ -69,8 +71,7 @@ fn header_timeout_is_not_put_off_by_single_bytes() {
 fn header_timeout_of_a_new_connection_that_says_nothing() {
     let origin = Origin::saying("ok");
     let weir = Weir::before_with(&[&origin], "{ header_timeout: 400ms, idle_timeout: 1h }");
-    let mut client = weir.connect();
-    timed(|| client.expect_closed());
+    timed(|| weir.connect().expect_closed());
     weir.wait_for_limit("header_timeout", 1.0);
 }
 
@@ -100,8 +101,10 @@ fn idle_timeout() {
     let origin = Origin::saying("ok");
     let weir = Weir::before_with(&[&origin], "{ idle_timeout: 400ms }");
     let mut client = weir.connect();
-    client.get("/");
-    timed(|| client.expect_closed());
+    timed(|| {
+        client.get("/");
+        client.expect_closed();
+    });
     weir.wait_for_limit("idle_timeout", 1.0);
 }
 
@@ -113,8 +116,8 @@ fn body_timeout_of_a_request() {
         ["Content-Length: 10\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhel"].iter().enumerate()
     {
         let mut client = weir.connect();
-        client.send(format!("POST / HTTP/1.1\r\nHost: a\r\n{start}"));
-        let answer = timed(|| client.response());
+        let request = format!("POST / HTTP/1.1\r\nHost: a\r\n{start}");
+        let answer = timed(|| client.send(request).response());
         assert_eq!((answer.status, answer.fields.get("connection")), (408, Some("close")));
         client.expect_closed();
         origin.wait_until_closed(n);
@@ -126,13 +129,13 @@ fn body_timeout_of_a_request() {
 #[test]
 fn body_timeout_starts_anew_with_each_piece() {
     let origin = Origin::saying("ok");
-    let weir = Weir::before_with(&[&origin], "{ body_timeout: 400ms }");
+    let weir = Weir::before_with(&[&origin], "{ body_timeout: 1s }");
     let mut client = weir.connect();
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n");
     timed(|| {
         for _ in 0..6 {
             // The time between two bytes is what this is about.
-            client.patience(TIMEOUT / 4);
+            client.patience(BETWEEN);
             assert!(client.try_response("GET").is_err());
             client.send("x");
         }
@@ -149,9 +152,11 @@ fn body_timeout_of_an_answer() {
     });
     let weir = Weir::before_with(&[&origin], "{ body_timeout: 400ms }");
     let mut client = weir.connect();
-    client.send(REQUEST).head();
-    assert_eq!(client.exactly(5), b"hello");
-    timed(|| client.expect_gone());
+    timed(|| {
+        client.send(REQUEST).head();
+        assert_eq!(client.exactly(5), b"hello");
+        client.expect_gone();
+    });
     origin.wait_until_closed(0);
     weir.wait_for_limit("body_timeout", 1.0);
 }
@@ -168,8 +173,10 @@ fn body_timeout_of_a_client_that_does_not_read() {
     });
     let weir = Weir::before_with(&[&origin], "{ body_timeout: 400ms }");
     let mut client = weir.connect();
-    client.send(REQUEST).head();
-    timed(|| origin.wait_until_closed(0));
+    timed(|| {
+        client.send(REQUEST).head();
+        origin.wait_until_closed(0);
+    });
     assert_eq!(client.try_rest().expect_err("a cut").kind(), io::ErrorKind::ConnectionReset);
     weir.wait_for_limit("body_timeout", 1.0);
 }
@@ -289,18 +296,21 @@ fn tunnel_timeout() {
         connection.send("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")?;
         connection.echo()
     });
-    let weir = Weir::before_with(&[&origin], "{ tunnel_timeout: 400ms, idle_timeout: 1s }");
+    let weir = Weir::before_with(&[&origin], "{ tunnel_timeout: 1s, idle_timeout: 400ms }");
     let mut client = weir.connect();
     client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
     assert_eq!(client.next_response("GET").status, 101);
     timed(|| {
         for _ in 0..6 {
-            client.patience(TIMEOUT / 4);
+            client.patience(BETWEEN);
             assert!(client.try_response("GET").is_err(), "silent");
             assert_eq!(client.patience(LATE).send("x").exactly(1), b"x");
         }
     });
-    timed(|| client.expect_gone());
+    timed(|| {
+        client.send("x").exactly(1);
+        client.expect_gone();
+    });
     origin.wait_until_closed(0);
     weir.wait_for_limit("tunnel_timeout", 1.0);
 }
@@ -311,8 +321,10 @@ fn idle_connections_to_servers_have_an_end_too() {
         let origin = Origin::saying("ok");
         let yaml = simple(&[&origin], "{}") + &format!("    keep_alive: {{ {setting} }}\n");
         let weir = Weir::start(&yaml);
-        weir.get("/");
-        timed(|| origin.wait_until_closed(0));
+        timed(|| {
+            weir.get("/");
+            origin.wait_until_closed(0);
+        });
         assert_eq!(weir.get("/").text(), "ok");
         assert_eq!(weir.metrics().sum("weir_server_connects_total", &[]), 2.0, "{setting}");
     }

@@ -31,6 +31,25 @@ fn both_connections_serve_many_requests() {
     assert_eq!(metrics.sum("weir_connections_accepted_total", &[]), 2.0);
 }
 
+/// Weir reads into buffers of 32 KiB: a last read that fills one to the brim does not say that nothing is left.
+#[test]
+fn answers_that_just_fill_a_buffer_leave_the_servers_connection_in_use() {
+    let origin = Origin::start(|connection| {
+        while let Some(request) = connection.request()? {
+            let size: usize = request.target[1..].parse().expect("a number");
+            let head = "HTTP/1.1 200 OK\r\nContent-Length: 12345\r\n\r\n";
+            let body = size - head.len();
+            connection.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {body}\r\n\r\n{:body$}", ""))?;
+        }
+        Ok(())
+    });
+    let weir = Weir::before(&[&origin]);
+    for size in [32 * 1024, 64 * 1024, 32 * 1024] {
+        assert_eq!(weir.get(&format!("/{size}")).status, 200);
+    }
+    assert_eq!(weir.metrics().sum("weir_server_connects_total", &[]), 1.0);
+}
+
 #[test]
 fn a_client_that_says_close_is_closed_but_the_server_is_not() {
     let origin = telling();

@@ -31,7 +31,7 @@ impl Relay<'_> {
     /// The final answer: its head, then its body, then what becomes of both connections.
     pub(super) async fn pass_answer(&mut self, record: &mut Record) -> Result<Outcome, End> {
         let may_keep =
-            self.upload.is_done() && self.desk.request.keeps_alive() && !self.connection.worker.is_draining();
+            self.upload.is_done() && self.desk.request.keeps_alive() && !self.connection.is_unwanted();
         let plan = Plan::new(self.desk.response.body, self.desk.request.version, may_keep);
         let mut download =
             Pump::new(Body::new(self.desk.response.body, u64::MAX, self.listener.head_limits()), plan.coding);
