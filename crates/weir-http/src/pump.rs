@@ -11,6 +11,12 @@ use weir_net::{Buffer, Buffers, Stream};
 
 use crate::h1::{Body, Refusal, body::piece_is_empty};
 
+/// Reads in one turn. A task may do some hundred things before it must let others run; a body whose both ends are faster
+/// than we are would otherwise leave nothing for the other direction of its own connection.
+///
+/// Few in tests, since a sink that takes no more ends a turn too.
+const READS_PER_TURN_MAX: usize = if cfg!(test) { 2 } else { 16 };
+
 /// What happens to the framing on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Coding {
@@ -114,7 +120,7 @@ impl Pump {
     }
 
     /// Moves what can be moved now. `buffer` holds what has been read and is given back whenever it is empty and
-    /// nothing comes. Sets `moved` whenever a byte was.
+    /// nothing comes. Sets `progress` whenever a byte was moved.
     pub(crate) fn poll(
         &mut self,
         context: &mut Context<'_>,
@@ -124,6 +130,7 @@ impl Pump {
         to: &mut Stream,
         progress: &mut bool,
     ) -> Poll<Result<(), Stop>> {
+        let mut reads = 0;
         loop {
             while self.ready > 0 || !self.prefix.is_empty() {
                 let filled = buffer.as_ref().map_or(&[][..], Buffer::filled);
@@ -150,7 +157,14 @@ impl Pump {
             if space.is_full() {
                 space.compact();
             }
-            match from.poll_read(context, space) {
+            let read = if reads < READS_PER_TURN_MAX {
+                from.poll_read(context, space)
+            } else {
+                context.waker().wake_by_ref();
+                Poll::Pending
+            };
+            reads += 1;
+            match read {
                 Poll::Pending => {
                     if space.is_empty() {
                         *buffer = None;
@@ -220,5 +234,50 @@ impl Prefix {
         self.chunks = true;
         self.start = 0;
         self.end = (self.bytes.len() - left) as u8;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+
+    use super::*;
+
+    /// A stream, and its other end.
+    async fn pair() -> (Stream, std::net::TcpStream) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = Stream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (stream, listener.accept().unwrap().0)
+    }
+
+    #[test]
+    fn one_turn_leaves_time_for_others() {
+        let turn = (READS_PER_TURN_MAX * weir_net::BUFFER_BYTES) as u64;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        runtime.block_on(async {
+            let (mut from, mut source) = pair().await;
+            let (mut to, mut sink) = pair().await;
+            source.set_nonblocking(true).unwrap();
+            let mut waiting = 0;
+            while let Ok(n) = source.write(&[0; 65536]) {
+                waiting += n as u64;
+            }
+            assert!(waiting > turn, "the kernel holds only {waiting} bytes");
+            let reader = std::thread::spawn(move || while sink.read(&mut [0; 65536]).is_ok_and(|n| n > 0) {});
+            let buffers = Rc::default();
+            let mut pump = Pump::new(Body::UntilClose, Coding::AsIs);
+            let (mut buffer, mut polls) = (None, 0);
+            std::future::poll_fn(|context| {
+                let before = pump.moved;
+                let polled = pump.poll(context, &mut from, &mut buffer, &buffers, &mut to, &mut false);
+                assert!(polled.is_pending() && pump.moved - before <= turn);
+                polls += 1;
+                if pump.moved < waiting { Poll::Pending } else { Poll::Ready(()) }
+            })
+            .await;
+            assert!(polls > 1, "woken until all is moved");
+            drop(to);
+            reader.join().unwrap();
+        });
     }
 }
