@@ -115,8 +115,9 @@ fn a_keep_alive_get_allocates_nothing() {
         clients.iter_mut().for_each(|client| get(client, &mut room));
     }
     let during = ALLOCATIONS.load(Relaxed) - before;
-    // 2,000 requests; anything that each of them, or each hundredth, needs would show.
-    assert_eq!(during, 0, "allocations during 2,000 requests");
+    // 2,000 requests; anything that each of them, or each hundredth, needs would show. Not none at all: the sweep, once
+    // a second, may give up a buffer that lay unused, and one is needed again a moment later.
+    assert!(during < 20, "{during} allocations during 2,000 requests");
     assert!(before > 0, "the allocator counts");
     running.stop();
 }

@@ -3,24 +3,23 @@
 //! The event loop is tokio's, and so is the knowledge of what is ready; the calls are made here, for three savings that
 //! show at four calls per request:
 //! - A read that did not fill its room has drained the socket: the readiness is cleared at once, without the call that
-//!   would say so. (tokio does the same, but only for reads that ask the event loop first.)
-//! - A write is tried before the event loop is asked, since it nearly always succeeds.
+//!   would say so. (tokio does the same, but only for reads that ask to be woken first.)
+//! - What is known to be ready is tried without asking to be woken, which is only done if it fails.
 //! - rustix makes the calls: the C library's are cancellation points, which cost more once a process has threads.
 //!
 //! Each read and write takes from the task's budget, so that no peer that is always ready keeps a worker to itself.
 
 use std::{
-    io::{
-        self,
-        ErrorKind::{Interrupted, WouldBlock},
-        IoSlice,
-    },
+    io::{self, ErrorKind::WouldBlock, IoSlice},
     net::SocketAddr,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
-use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::{
+    io::Errno,
+    net::{RecvFlags, SendFlags, recv, send},
+};
 use tokio::{
     io::{AsyncWrite, Interest},
     net::TcpStream,
@@ -42,18 +41,12 @@ pub enum Peeked {
 
 /// A byte stream with a peer.
 #[derive(Debug)]
-pub struct Stream {
-    tcp: TcpStream,
-    /// The event loop has just said that a read would not wait.
-    is_readable: bool,
-    /// The last write was refused or cut short: the event loop knows when there is room again.
-    is_congested: bool,
-}
+pub struct Stream(TcpStream);
 
 impl Stream {
     /// Takes over an accepted connection.
     pub fn accepted(tcp: TcpStream) -> Self {
-        Self { tcp, is_readable: false, is_congested: false }
+        Self(tcp)
     }
 
     /// Connects.
@@ -67,61 +60,66 @@ impl Stream {
     /// Reads into the room of `buffer`, which must not be full. `Ok(0)`: the peer sends no more.
     pub fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut Buffer) -> Poll<io::Result<usize>> {
         debug_assert!(!buffer.is_full(), "a read without room looks like the end");
+        let budget = ready!(poll_proceed(context));
         loop {
-            if !self.is_readable {
-                ready!(self.tcp.poll_read_ready(context))?;
-            }
-            self.is_readable = false;
             let room = buffer.room();
-            let len = room.len();
-            let mut read = None;
-            let tried = self.tcp.try_io(Interest::READABLE, || {
-                let (_, n) = recv(&self.tcp, room, RecvFlags::DONTWAIT)?;
-                read = Some(n);
-                // Not an error: the word on which the readiness is cleared.
-                if n > 0 && n < len { Err(WouldBlock.into()) } else { Ok(()) }
+            let whole = room.len();
+            let read = self.attempt(Interest::READABLE, || {
+                let (_, n) = recv(&self.0, &mut *room, RecvFlags::DONTWAIT)?;
+                // At the end there is nothing left to drain, and it stays readable.
+                Ok((n, n == whole || n == 0))
             });
-            match (read, tried) {
-                (Some(n), _) => {
+            match read {
+                Ok(n) => {
+                    budget.made_progress();
                     buffer.fill(n);
                     return Poll::Ready(Ok(n));
                 }
-                (None, Err(error)) if matches!(error.kind(), WouldBlock | Interrupted) => {}
-                (None, Err(error)) => return Poll::Ready(Err(error)),
-                (None, Ok(())) => unreachable!("a read that succeeds has a length"),
+                Err(Errno::AGAIN) => ready!(self.0.poll_read_ready(context))?,
+                Err(Errno::INTR) => {}
+                Err(error) => return Poll::Ready(Err(error.into())),
             }
         }
     }
 
     /// Writes some of `bytes`.
     pub fn poll_write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let budget = ready!(poll_proceed(context));
         loop {
-            if self.is_congested {
-                ready!(self.tcp.poll_write_ready(context))?;
-            }
-            let budget = ready!(poll_proceed(context));
-            match send(&self.tcp, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+            let written = self.attempt(Interest::WRITABLE, || {
+                let n = send(&self.0, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?;
+                Ok((n, n == bytes.len()))
+            });
+            match written {
                 Ok(n) => {
                     budget.made_progress();
-                    self.is_congested = n < bytes.len();
-                    if self.is_congested {
-                        self.forget_writable();
-                    }
                     return Poll::Ready(Ok(n));
                 }
-                Err(rustix::io::Errno::AGAIN) => {
-                    self.is_congested = true;
-                    self.forget_writable();
-                }
-                Err(rustix::io::Errno::INTR) => {}
+                Err(Errno::AGAIN) => ready!(self.0.poll_write_ready(context))?,
+                Err(Errno::INTR) => {}
                 Err(error) => return Poll::Ready(Err(error.into())),
             }
         }
     }
 
-    /// The socket's buffer is full: the event loop will say when it is not.
-    fn forget_writable(&self) {
-        let _ = self.tcp.try_io(Interest::WRITABLE, || Err::<(), _>(WouldBlock.into()));
+    /// Makes a call if it would not wait as far as the event loop knows; `AGAIN` otherwise. The call also says whether
+    /// the next one will not wait either: if not, the event loop forgets that it is ready until it hears anew.
+    fn attempt(
+        &self,
+        interest: Interest,
+        call: impl FnOnce() -> Result<(usize, bool), Errno>,
+    ) -> Result<usize, Errno> {
+        let mut result = Err(Errno::AGAIN);
+        let _ = self.0.try_io(interest, || {
+            let called = call();
+            result = called.map(|(n, _)| n);
+            match called {
+                Ok((_, true)) => Ok(()),
+                Ok((_, false)) | Err(Errno::AGAIN) => Err(WouldBlock.into()),
+                Err(_) => Ok(()),
+            }
+        });
+        result
     }
 
     /// Writes some of `first` followed by `second`.
@@ -131,14 +129,12 @@ impl Stream {
         first: &[u8],
         second: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write_vectored(context, &[IoSlice::new(first), IoSlice::new(second)])
+        Pin::new(&mut self.0).poll_write_vectored(context, &[IoSlice::new(first), IoSlice::new(second)])
     }
 
     /// Ready when a read would not wait: bytes, the end, or an error.
-    pub fn poll_readable(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let ready = ready!(self.tcp.poll_read_ready(context));
-        self.is_readable = ready.is_ok();
-        Poll::Ready(ready)
+    pub fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_read_ready(context)
     }
 
     /// Nothing has arrived as far as the event loop has been told; as a rule that costs no system call. For a connection
@@ -152,15 +148,15 @@ impl Stream {
             Ok(Peeked::Nothing) => Err(WouldBlock.into()),
             _ => Ok(()),
         };
-        self.tcp.try_io(Interest::READABLE, look).is_err()
+        self.0.try_io(Interest::READABLE, look).is_err()
     }
 
     /// Looks at what waits to be read, by a system call.
     pub fn peek(&self) -> io::Result<Peeked> {
-        match recv(&self.tcp, &mut [0_u8; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+        match recv(&self.0, &mut [0_u8; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
             Ok((_, 0)) => Ok(Peeked::Closed),
             Ok(_) => Ok(Peeked::Bytes),
-            Err(rustix::io::Errno::AGAIN) => Ok(Peeked::Nothing),
+            Err(Errno::AGAIN) => Ok(Peeked::Nothing),
             Err(error) => Err(error.into()),
         }
     }
@@ -168,23 +164,23 @@ impl Stream {
     /// The peer has refused what was sent to it, or has reset the connection. Reading does not tell this once the
     /// peer's end has been seen: the kernel then goes on to report that.
     pub fn is_broken(&self) -> bool {
-        !matches!(self.tcp.take_error(), Ok(None))
+        !matches!(self.0.take_error(), Ok(None))
     }
 
     /// Says that no more bytes will be sent.
     pub fn shutdown_write(&self) -> io::Result<()> {
-        rustix::net::shutdown(&self.tcp, rustix::net::Shutdown::Write).map_err(io::Error::from)
+        rustix::net::shutdown(&self.0, rustix::net::Shutdown::Write).map_err(io::Error::from)
     }
 
     /// From here on, closing is a reset: the peer cannot take it for a proper end.
     pub fn reset_when_closed(&self) {
         // A socket that refuses this is broken already.
-        let _ = self.tcp.set_zero_linger();
+        let _ = self.0.set_zero_linger();
     }
 
     /// The other end's address; IPv4 addresses that arrived at an IPv6 socket are IPv4 again.
     pub fn peer(&self) -> io::Result<SocketAddr> {
-        self.tcp.peer_addr().map(canonical)
+        self.0.peer_addr().map(canonical)
     }
 }
 
@@ -195,7 +191,6 @@ pub fn canonical(address: SocketAddr) -> SocketAddr {
 
 /// An error of this machine, not of the peer: no descriptors, ports or memory are left here.
 pub fn is_exhaustion(error: &io::Error) -> bool {
-    use rustix::io::Errno;
     [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL, Errno::NOBUFS, Errno::NOMEM]
         .iter()
         .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
@@ -234,7 +229,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
         runtime.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let mut stream = Stream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let stream = Stream::connect(listener.local_addr().unwrap()).await.unwrap();
             let (peer, _) = listener.accept().await.unwrap();
             assert!(stream.is_quiet());
             drop(peer);
