@@ -130,6 +130,7 @@ impl AccessLog {
                 let version = match head.map(|(head, _)| head.version) {
                     Some(crate::head::Version::Http10) => &b" HTTP/1.0\""[..],
                     Some(crate::head::Version::Http11) => b" HTTP/1.1\"",
+                    Some(crate::head::Version::Http2) => b" HTTP/2.0\"",
                     None => b" -\"",
                 };
                 out.extend_from_slice(version);

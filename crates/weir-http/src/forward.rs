@@ -123,7 +123,7 @@ fn framing(out: &mut Vec<u8>, request: &RequestHead) {
         BodyLength::None if request.fields.iter().any(|field| field.kind == FieldKind::ContentLength) => {
             out.extend_from_slice(b"content-length: 0\r\n");
         }
-        BodyLength::None | BodyLength::UntilClose => {}
+        BodyLength::None | BodyLength::UntilEnd => {}
     }
 }
 

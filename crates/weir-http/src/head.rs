@@ -53,6 +53,7 @@ pub enum Version {
     Http10,
     #[default]
     Http11,
+    Http2,
 }
 
 /// How the end of a body is found (RFC 9112 section 6.3).
@@ -65,8 +66,8 @@ pub enum BodyLength {
     Sized(u64),
     /// Chunks up to the last.
     Chunked,
-    /// Everything until the connection closes; responses only.
-    UntilClose,
+    /// Everything until its source ends: an HTTP/2 stream, or, for responses only, an HTTP/1 connection.
+    UntilEnd,
 }
 
 /// Fields that the engine knows by name.
@@ -222,7 +223,7 @@ pub struct RequestHead {
 impl RequestHead {
     /// The client will send more requests on this connection if the answer allows it (RFC 9112 section 9.3).
     pub fn keeps_alive(&self) -> bool {
-        !self.connection.close && (self.version == Version::Http11 || self.connection.keep_alive)
+        !self.connection.close && (self.version != Version::Http10 || self.connection.keep_alive)
     }
 
     /// May be sent again when nobody knows whether it was carried out (RFC 9110 section 9.2.2).
@@ -253,7 +254,7 @@ pub struct ResponseHead {
 impl ResponseHead {
     /// The server will take more requests on this connection.
     pub fn keeps_alive(&self) -> bool {
-        !self.connection.close && (self.version == Version::Http11 || self.connection.keep_alive)
+        !self.connection.close && (self.version != Version::Http10 || self.connection.keep_alive)
     }
 }
 

@@ -180,7 +180,7 @@ impl Pump {
 
     /// The source has ended: right for a body that ends so, a fault otherwise.
     pub(crate) fn source_end(&mut self) -> Result<(), Stop> {
-        if !matches!(self.body, Body::UntilClose) {
+        if !matches!(self.body, Body::UntilEnd) {
             return Err(Stop::Source(io::ErrorKind::UnexpectedEof.into()));
         }
         self.source_ended = true;
@@ -265,7 +265,7 @@ mod tests {
             assert!(waiting > turn, "the kernel holds only {waiting} bytes");
             let reader = std::thread::spawn(move || while sink.read(&mut [0; 65536]).is_ok_and(|n| n > 0) {});
             let buffers = Rc::default();
-            let mut pump = Pump::new(Body::UntilClose, Coding::AsIs);
+            let mut pump = Pump::new(Body::UntilEnd, Coding::AsIs);
             let (mut buffer, mut polls) = (None, 0);
             std::future::poll_fn(|context| {
                 let before = pump.moved;

@@ -27,7 +27,7 @@ struct Way {
 
 impl Way {
     fn new(buffer: Option<Buffer>) -> Self {
-        Self { pump: Pump::new(Body::UntilClose, Coding::AsIs), buffer, ended: false }
+        Self { pump: Pump::new(Body::UntilEnd, Coding::AsIs), buffer, ended: false }
     }
 
     /// Moves what can be moved. The end of the source becomes the end of the sink; an error ends the tunnel.

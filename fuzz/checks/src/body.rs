@@ -60,6 +60,6 @@ pub(crate) fn announced(length: BodyLength) -> Option<u64> {
     match length {
         BodyLength::None => Some(0),
         BodyLength::Sized(bytes) => Some(bytes),
-        BodyLength::Chunked | BodyLength::UntilClose => None,
+        BodyLength::Chunked | BodyLength::UntilEnd => None,
     }
 }

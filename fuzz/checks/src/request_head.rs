@@ -99,7 +99,7 @@ pub fn fitting_body(head: &RequestHead, text: &[u8]) -> Option<(Vec<u8>, Vec<u8>
             }
             Some((b"3\r\nGET\r\n2\r\n /\r\n0\r\n\r\n".to_vec(), b"GET /".to_vec()))
         }
-        BodyLength::UntilClose => panic!("a request's body does not end with its connection"),
+        BodyLength::UntilEnd => panic!("a request's body does not end with its connection"),
     }
 }
 

@@ -123,7 +123,7 @@ fn as_it_came(data: &[u8], head: &ResponseHead, text: &[u8], to_head: bool) {
 /// At the end of the connection.
 fn is_whole(length: BodyLength, read: &Read) -> bool {
     match length {
-        BodyLength::None | BodyLength::UntilClose => true,
+        BodyLength::None | BodyLength::UntilEnd => true,
         BodyLength::Sized(_) | BodyLength::Chunked => read.is_done,
     }
 }
@@ -176,8 +176,8 @@ fn own(bytes: &[u8], to_head: bool) -> ResponseHead {
 /// Clients of HTTP/1.0 know no chunks; to others a body's end is always shown.
 fn length_towards(client: Version, length: BodyLength) -> BodyLength {
     match (client, length) {
-        (Version::Http11, BodyLength::UntilClose) => BodyLength::Chunked,
-        (Version::Http10, BodyLength::Chunked) => BodyLength::UntilClose,
+        (Version::Http11, BodyLength::UntilEnd) => BodyLength::Chunked,
+        (Version::Http10, BodyLength::Chunked) => BodyLength::UntilEnd,
         (_, length) => length,
     }
 }
@@ -189,7 +189,7 @@ fn httparse_agrees(answer: &Answer, head: &ResponseHead, client: Version, to_hea
     let length = split.length().expect("httparse: the framing can be read in two ways");
     assert!(client == Version::Http11 || split.values("transfer-encoding").is_empty(), "chunks for HTTP/1.0");
     if !to_head && !matches!(head.status, 204 | 304) {
-        assert_eq!(length.unwrap_or(BodyLength::UntilClose), head.body, "httparse: the body's length");
+        assert_eq!(length.unwrap_or(BodyLength::UntilEnd), head.body, "httparse: the body's length");
     }
 }
 
@@ -198,7 +198,7 @@ fn hyper_agrees(answer: &Answer, theirs: &[Seen], head: &ResponseHead, data: &[u
     assert_eq!(their.status, head.status, "the status");
     assert_eq!(their.announced, body::announced(head.body), "the body's length");
     // A body that ends with its connection cannot show that it was cut off.
-    if head.body != BodyLength::UntilClose {
+    if head.body != BodyLength::UntilEnd {
         assert_eq!(their.is_whole, answer.is_whole, "hyper sees another end: {their:?}");
     }
     if answer.is_whole {

@@ -13,8 +13,8 @@ pub enum Body {
     Sized(u64),
     /// Chunks are left.
     Chunked(Chunked),
-    /// Everything until the connection closes.
-    UntilClose,
+    /// Everything until its source ends.
+    UntilEnd,
 }
 
 impl Body {
@@ -24,7 +24,7 @@ impl Body {
             BodyLength::None => Self::Sized(0),
             BodyLength::Sized(bytes) => Self::Sized(bytes),
             BodyLength::Chunked => Self::Chunked(Chunked::new(bytes_max, limits)),
-            BodyLength::UntilClose => Self::UntilClose,
+            BodyLength::UntilEnd => Self::UntilEnd,
         }
     }
 
@@ -33,7 +33,7 @@ impl Body {
         match self {
             Self::Sized(left) => *left == 0,
             Self::Chunked(chunked) => chunked.is_done(),
-            Self::UntilClose => false,
+            Self::UntilEnd => false,
         }
     }
 
@@ -46,7 +46,7 @@ impl Body {
                 Ok(Piece { framing: 0, data })
             }
             Self::Chunked(chunked) => chunked.next(input),
-            Self::UntilClose => Ok(Piece { framing: 0, data: input.len() }),
+            Self::UntilEnd => Ok(Piece { framing: 0, data: input.len() }),
         }
     }
 

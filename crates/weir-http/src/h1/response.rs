@@ -94,7 +94,7 @@ fn length(sums: &FieldSums, head: &ResponseHead, to_head: bool) -> Result<BodyLe
     if to_head || head.status == 304 {
         return Ok(BodyLength::None);
     }
-    Ok(written.unwrap_or(BodyLength::UntilClose))
+    Ok(written.unwrap_or(BodyLength::UntilEnd))
 }
 
 #[cfg(test)]

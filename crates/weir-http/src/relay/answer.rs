@@ -176,13 +176,13 @@ impl Plan {
     /// For a body of this length, towards a client of this version, whose connection may stay open if the answer's
     /// end can be seen.
     pub(crate) fn new(body: BodyLength, client: Version, may_keep: bool) -> Self {
-        let is_http11 = client == Version::Http11;
+        let is_http11 = client != Version::Http10;
         let (coding, has_end) = match (body, is_http11) {
             (BodyLength::None | BodyLength::Sized(_), _) => (Coding::AsIs, true),
             (BodyLength::Chunked, true) => (Coding::AsIs, true),
             (BodyLength::Chunked, false) => (Coding::Decode, false),
-            (BodyLength::UntilClose, true) => (Coding::Encode, true),
-            (BodyLength::UntilClose, false) => (Coding::AsIs, false),
+            (BodyLength::UntilEnd, true) => (Coding::Encode, true),
+            (BodyLength::UntilEnd, false) => (Coding::AsIs, false),
         };
         let keeps_client = may_keep && has_end;
         let option = match (keeps_client, is_http11) {

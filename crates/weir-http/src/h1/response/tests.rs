@@ -19,7 +19,7 @@ fn length(text: &str, to_head: bool) -> Result<BodyLength, Refusal> {
 #[test]
 fn lengths_follow_status_and_request() {
     let check = |text: &str, expected| assert_eq!(length(text, false), expected, "{text:?}");
-    check("HTTP/1.1 200 OK\r\n\r\n", Ok(BodyLength::UntilClose));
+    check("HTTP/1.1 200 OK\r\n\r\n", Ok(BodyLength::UntilEnd));
     check("HTTP/1.1 200\r\nContent-Length: 3\r\n\r\n", Ok(BodyLength::Sized(3)));
     check("HTTP/1.1 200 \r\nTransfer-Encoding: chunked\r\n\r\n", Ok(BodyLength::Chunked));
     check("HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", Ok(BodyLength::None));
