@@ -8,11 +8,8 @@ use std::{future::poll_fn, io, pin::pin, rc::Rc, task::Poll, time::Duration};
 
 use weir_balance::ServerIndex;
 use weir_config::PoolIndex;
-use weir_net::{
-    Stream,
-    deadline::milliseconds,
-    stream::{Peeked, is_exhaustion},
-};
+use weir_net::{deadline::milliseconds, stream::is_exhaustion};
+use weir_tls::Stream;
 
 use crate::{
     connection::Connection,
@@ -88,14 +85,20 @@ impl<'a> Attempts<'a> {
                 Upstream::reuse(lease, &self.site.keep_alive, now_ms)
             };
             let lease = match kept {
-                Ok(upstream) if self.is_replayable || is_alive(&upstream) => return Ok(upstream),
-                // It closed a moment ago; the server itself may be well.
-                Ok(upstream) => upstream.into_lease(),
+                Ok(mut upstream) => {
+                    // The kernel is asked, since a request that must not be sent twice must not meet a closed
+                    // connection.
+                    if self.is_replayable || upstream.stream.is_quiet_by_kernel() {
+                        return Ok(upstream);
+                    }
+                    // It closed a moment ago; the server itself may be well.
+                    upstream.into_lease()
+                }
                 Err(lease) => lease,
             };
             let left_ms = self.give_up_ms.saturating_sub(connection.worker.deadlines.recent_ms());
             let patience = self.site.connect_timeout.min(Duration::from_millis(left_ms));
-            let error = match dial(connection, link, patience).await {
+            let error = match dial(connection, self.site, link, patience).await {
                 Ok(stream) => return Ok(Upstream::fresh(stream, lease, now_ms)),
                 Err(error) => error,
             };
@@ -160,17 +163,25 @@ impl<'a> Attempts<'a> {
 }
 
 /// Connects within `patience`, or fails with `TimedOut`.
-async fn dial(connection: &Connection, link: &ServerLink, patience: Duration) -> io::Result<Stream> {
+async fn dial(
+    connection: &Connection,
+    site: &PoolSite,
+    link: &ServerLink,
+    patience: Duration,
+) -> io::Result<Stream> {
     connection.deadline.set(patience);
-    let mut connect = pin!(Stream::connect(link.address()));
-    poll_fn(|context| match connect.as_mut().poll(context) {
-        Poll::Pending if connection.deadline.expired() => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
-        other => other,
-    })
-    .await
+    let tcp = in_time(connection, weir_net::Stream::connect(link.address())).await?;
+    let Some(tls) = &site.tls else { return Ok(tcp.into()) };
+    let mut stream = Stream::with_tls(tcp, tls.connect(&connection.worker.tls_rooms));
+    in_time(connection, poll_fn(|context| stream.poll_handshake(context))).await?;
+    Ok(stream)
 }
 
-/// Asks the kernel, since a request that must not be sent twice must not meet a connection that is already closed.
-fn is_alive(upstream: &Upstream) -> bool {
-    matches!(upstream.stream.peek(), Ok(Peeked::Nothing))
+async fn in_time<T>(connection: &Connection, doing: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    let mut doing = pin!(doing);
+    poll_fn(|context| match doing.as_mut().poll(context) {
+        Poll::Pending if connection.deadline.expired() => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+        polled => polled,
+    })
+    .await
 }

@@ -13,7 +13,8 @@ use std::{
     time::Duration,
 };
 
-use weir_net::{Buffer, Deadline, Hatch, Slots, Stream};
+use weir_net::{Buffer, Deadline, Hatch, Slots};
+use weir_tls::Stream;
 
 use crate::{
     counters::{Limit, ListenerCounters},
@@ -90,6 +91,14 @@ pub(crate) async fn place(hatch: Rc<Hatch<Connection, Option<Connection>>>) -> I
 
 /// Runs exchanges until nothing more has arrived; false if the connection ends.
 async fn busy(connection: &mut Connection, desk: &mut Desk) -> bool {
+    if connection.stream.is_handshaking() {
+        match poll_fn(|context| Poll::Ready(connection.stream.poll_handshake(context))).await {
+            // Its time runs since the accept.
+            Poll::Pending => return true,
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(_)) => return false,
+        }
+    }
     let next = loop {
         let next = exchange::exchange(connection, desk).await;
         if next != Next::Request || connection.buffer.is_none() {

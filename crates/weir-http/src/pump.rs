@@ -7,7 +7,8 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use weir_net::{Buffer, Buffers, Stream};
+use weir_net::{Buffer, Buffers};
+use weir_tls::Stream;
 
 use crate::h1::{Body, Refusal, body::piece_is_empty};
 
@@ -246,8 +247,8 @@ mod tests {
     /// A stream, and its other end.
     async fn pair() -> (Stream, std::net::TcpStream) {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let stream = Stream::connect(listener.local_addr().unwrap()).await.unwrap();
-        (stream, listener.accept().unwrap().0)
+        let stream = weir_net::Stream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (stream.into(), listener.accept().unwrap().0)
     }
 
     #[test]

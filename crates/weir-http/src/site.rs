@@ -36,6 +36,8 @@ pub struct ListenerSite {
     pub name: String,
     /// Limits and habits.
     pub settings: HttpSettings,
+    /// What is offered to clients, where they are to use TLS.
+    pub tls: Option<Arc<weir_tls::Server>>,
     /// Finds the route of a request; its indices are those of `routes`.
     pub table: Table,
     /// The routes in their written order.
@@ -71,6 +73,8 @@ pub struct PoolSite {
     pub pool: Pool,
     /// What is hashed, when the algorithm hashes.
     pub hash_key: Option<HashKey>,
+    /// What is asked of its servers, where they are to use TLS.
+    pub tls: Option<Arc<weir_tls::Client>>,
     /// How long a connect may take.
     pub connect_timeout: Duration,
     /// Idle connections.

@@ -9,7 +9,8 @@ use std::{
     time::Duration,
 };
 
-use weir_net::{Buffer, Buffers, Stream};
+use weir_net::{Buffer, Buffers};
+use weir_tls::Stream;
 
 use crate::{
     connection::Connection,

@@ -4,8 +4,9 @@ use std::{cell::RefCell, collections::HashMap, net::SocketAddr, rc::Rc, sync::Ar
 
 use weir_balance::{Picker, Pool, Server};
 use weir_config::KeepAlive;
-use weir_net::{Stream, deadline::milliseconds};
+use weir_net::deadline::milliseconds;
 use weir_route::Table;
+use weir_tls::Stream;
 
 use crate::{
     counters::{Limit, ServerCounters, WorkerCounters},
@@ -84,7 +85,7 @@ impl Upstream {
     pub(crate) fn reuse(lease: Lease, settings: &KeepAlive, now_ms: u64) -> Result<Self, Lease> {
         let counters = &lease.link.counters;
         let mut idle = lease.link.idle.borrow_mut();
-        while let Some(connection) = idle.pop() {
+        while let Some(mut connection) = idle.pop() {
             counters.idle.sub(1);
             if connection.is_good(settings, now_ms) {
                 counters.reuses.add(1);
@@ -122,7 +123,7 @@ impl Upstream {
 }
 
 impl Idle {
-    fn is_good(&self, settings: &KeepAlive, now_ms: u64) -> bool {
+    fn is_good(&mut self, settings: &KeepAlive, now_ms: u64) -> bool {
         // Both moments are rounded down: only a difference of more than the setting is surely one of so much.
         now_ms <= self.since_ms + milliseconds(settings.timeout)
             && now_ms <= self.born_ms + milliseconds(settings.age)
@@ -198,7 +199,7 @@ impl World {
             for link in &pool.servers {
                 let mut idle = link.idle.borrow_mut();
                 let before = idle.len();
-                idle.retain(|connection| connection.is_good(&site.keep_alive, now_ms));
+                idle.retain_mut(|connection| connection.is_good(&site.keep_alive, now_ms));
                 link.counters.idle.sub((before - idle.len()) as u64);
             }
         }

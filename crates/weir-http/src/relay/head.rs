@@ -2,7 +2,8 @@
 
 use std::{future::poll_fn, io, task::Poll};
 
-use weir_net::{Buffer, Stream};
+use weir_net::Buffer;
+use weir_tls::Stream;
 
 use crate::pump::Pump;
 
