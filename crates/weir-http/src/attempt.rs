@@ -18,7 +18,6 @@ use crate::{
     head::BodyLength,
     site::PoolSite,
     upstream::{Lease, PoolLink, ServerLink, Upstream, World},
-    view::View,
 };
 
 /// Servers that one request is tried on while connects fail.
@@ -47,8 +46,7 @@ impl<'a> Attempts<'a> {
         timeout: Duration,
     ) -> Self {
         let site = &world.site.pools[pool.0];
-        let text = connection.buffer.as_ref().map_or(&[][..], |buffer| buffer.filled());
-        let view = View { head: &desk.request, text, client: connection.client };
+        let (text, view) = (connection.text(), connection.view(&desk.request));
         let mut room = connection.worker.path_room.borrow_mut();
         let key = site.hash_key.as_ref().and_then(|key| view.hash(key, &mut room));
         let is_replayable = desk.request.body == BodyLength::None && desk.request.is_idempotent(text);

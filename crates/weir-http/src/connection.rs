@@ -20,7 +20,9 @@ use crate::{
     counters::{Limit, ListenerCounters},
     engine::Worker,
     exchange::{self, Desk},
+    head::RequestHead,
     site::{ListenerId, ListenerSite},
+    view::View,
 };
 
 /// How long a connection that is being closed may go on sending what nobody reads.
@@ -173,6 +175,21 @@ impl Connection {
 
     fn idle_timeout(&self) -> Option<Duration> {
         Some(self.worker.world().listener(self.listener)?.settings.idle_timeout)
+    }
+
+    /// What has arrived and is not consumed; the text of the request's head, until that is.
+    pub(crate) fn text(&self) -> &[u8] {
+        self.buffer.as_ref().map_or(&[], Buffer::filled)
+    }
+
+    /// The request of this head as routes see it.
+    pub(crate) fn view<'a>(&'a self, head: &'a RequestHead) -> View<'a> {
+        View { head, text: self.text(), client: self.client, scheme: self.scheme() }
+    }
+
+    /// The scheme of the URLs that the client asks for.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.stream.tls().is_some() { "https" } else { "http" }
     }
 
     /// How many bytes have arrived and are not consumed.

@@ -19,7 +19,6 @@ use crate::{
     relay,
     site::{ListenerSite, RouteSite},
     upstream::{ServerLink, World},
-    view::View,
 };
 
 /// What an exchange works with, reused from one to the next.
@@ -188,9 +187,8 @@ async fn read_head(
 /// Takes what the access log shall say of the request: later its head's text may have gone on.
 fn begin_log_line(connection: &Connection, desk: &mut Desk, world: &World) {
     if let Some(log) = &world.site.access_log {
-        let text = connection.buffer.as_ref().map_or(&[][..], |buffer| buffer.filled());
         desk.log.clear();
-        log.request_part(&mut desk.log, connection.client, Some((&desk.request, text)));
+        log.request_part(&mut desk.log, connection.client, Some((&desk.request, connection.text())));
     }
 }
 
@@ -200,7 +198,7 @@ fn check_body(connection: &Connection, head: &RequestHead, listener: &ListenerSi
     let result = match head.body {
         BodyLength::Sized(bytes) if bytes > bytes_max => Err(Refusal::BodyTooLarge),
         BodyLength::Chunked => {
-            let arrived = connection.buffer.as_ref().map_or(&[][..], |buffer| &buffer.filled()[head.len..]);
+            let arrived = &connection.text()[head.len..];
             Body::new(head.body, bytes_max, listener.head_limits()).pass(arrived).map(|_| ())
         }
         _ => Ok(()),
@@ -219,9 +217,8 @@ fn find_route<'a>(
     listener: &'a ListenerSite,
     record: &mut Record,
 ) -> Result<&'a RouteSite, End> {
-    let text = connection.buffer.as_ref().map_or(&[][..], |buffer| buffer.filled());
-    let view = View { head: &desk.request, text, client: connection.client };
-    match desk.request.method.of(text) {
+    let view = connection.view(&desk.request);
+    match desk.request.method.of(view.text) {
         // It would show to a script what was added on the way (RFC 9110 section 9.3.8), and nobody else needs it.
         b"TRACE" => return Err(End::answer(501, "TRACE is not supported")),
         b"CONNECT" => return Err(End::answer(501, "CONNECT is not supported: this is not a forward proxy")),
@@ -269,8 +266,7 @@ async fn answer_by_route(
     let mut out = worker.head_room.take();
     out.clear();
     {
-        let text = connection.buffer.as_ref().map_or(&[][..], |buffer| buffer.filled());
-        let view = View { head: &desk.request, text, client: connection.client };
+        let view = connection.view(&desk.request);
         let edits = &route.route.response_headers;
         match &route.route.action {
             Action::Redirect(redirect) => {

@@ -29,7 +29,8 @@ pub fn request(
     fields: ForwardedFields,
 ) -> Vec<u8> {
     let mut out = Vec::new();
-    let forwarding = Forwarding { route, text, client, trusted, fields, host_default: HOST_DEFAULT };
+    let forwarding =
+        Forwarding { route, text, client, scheme: "http", trusted, fields, host_default: HOST_DEFAULT };
     forward::request(&mut out, request, &forwarding);
     out
 }

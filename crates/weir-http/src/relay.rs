@@ -160,12 +160,12 @@ impl<'a> Relay<'a> {
         head.clear();
         let request = &self.desk.request;
         {
-            let text = self.connection.buffer.as_ref().map_or(&[][..], |buffer| buffer.filled());
             let client = self.connection.client;
             let forwarding = Forwarding {
                 route: &self.route.route,
-                text,
+                text: self.connection.text(),
                 client,
+                scheme: self.connection.scheme(),
                 trusted: settings.trusted_proxies.iter().any(|network| network.contains(&client)),
                 fields: settings.forwarded,
                 host_default: self.upstream.link().address(),
