@@ -86,7 +86,7 @@ impl<'a> Attempts<'a> {
                 Ok(mut upstream) => {
                     // The kernel is asked, since a request that must not be sent twice must not meet a closed
                     // connection.
-                    if self.is_replayable || upstream.stream.is_quiet_by_kernel() {
+                    if self.is_replayable || upstream.is_alive() {
                         return Ok(upstream);
                     }
                     // It closed a moment ago; the server itself may be well.

@@ -23,6 +23,7 @@ use crate::{
     head::RequestHead,
     site::{ListenerId, ListenerSite},
     view::View,
+    wire::Wire,
 };
 
 /// How long a connection that is being closed may go on sending what nobody reads.
@@ -35,7 +36,7 @@ pub(crate) const LINGER_BYTES_MAX: u64 = 1 << 20;
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) worker: Rc<Worker>,
-    pub(crate) stream: Stream,
+    pub(crate) wire: Wire,
     pub(crate) deadline: Deadline,
     /// What has arrived and is not consumed; `None` when that is nothing.
     pub(crate) buffer: Option<Buffer>,
@@ -93,8 +94,9 @@ pub(crate) async fn place(hatch: Rc<Hatch<Connection, Option<Connection>>>) -> I
 
 /// Runs exchanges until nothing more has arrived; false if the connection ends.
 async fn busy(connection: &mut Connection, desk: &mut Desk) -> bool {
-    if connection.stream.is_handshaking() {
-        match poll_fn(|context| Poll::Ready(connection.stream.poll_handshake(context))).await {
+    let Wire::Http1(stream) = &mut connection.wire;
+    if stream.is_handshaking() {
+        match poll_fn(|context| Poll::Ready(stream.poll_handshake(context))).await {
             // Its time runs since the accept.
             Poll::Pending => return true,
             Poll::Ready(Ok(())) => {}
@@ -142,7 +144,7 @@ impl Connection {
         deadline.set(listener.settings.header_timeout);
         Self {
             worker: Rc::clone(worker),
-            stream,
+            wire: Wire::Http1(stream),
             deadline,
             buffer: None,
             listener: listener.id,
@@ -154,7 +156,8 @@ impl Connection {
 
     /// True when a request may have arrived, false when the connection shall end.
     fn poll_idle(&mut self, context: &mut Context<'_>) -> Poll<bool> {
-        if self.stream.poll_readable(context).is_ready() {
+        let Wire::Http1(stream) = &self.wire;
+        if stream.poll_readable(context).is_ready() {
             return Poll::Ready(true);
         }
         if self.is_unwanted() {
@@ -189,7 +192,8 @@ impl Connection {
 
     /// The scheme of the URLs that the client asks for.
     pub(crate) fn scheme(&self) -> &'static str {
-        if self.stream.tls().is_some() { "https" } else { "http" }
+        let Wire::Http1(stream) = &self.wire;
+        if stream.tls().is_some() { "https" } else { "http" }
     }
 
     /// How many bytes have arrived and are not consumed.
@@ -214,7 +218,7 @@ impl Connection {
 
     /// Says that no more will be sent, and throws away what still comes, for a bounded time and amount.
     async fn linger(&mut self) {
-        if self.stream.shutdown_write().is_err() {
+        if self.wire.shutdown_write().is_err() {
             return;
         }
         self.deadline.set(LINGER_TIMEOUT);
@@ -223,7 +227,7 @@ impl Connection {
         poll_fn(|context| {
             loop {
                 buffer.clear();
-                match self.stream.poll_read(context, &mut buffer) {
+                match self.wire.poll_read(context, &mut buffer) {
                     Poll::Ready(Ok(n)) if n > 0 && left > n as u64 => left -= n as u64,
                     Poll::Ready(_) => return Poll::Ready(()),
                     Poll::Pending if self.deadline.expired() => return Poll::Ready(()),

@@ -147,7 +147,7 @@ async fn read_head(
             if buffer.is_full() {
                 buffer.compact();
             }
-            match connection.stream.poll_read(context, &mut buffer) {
+            match connection.wire.poll_read(context, &mut buffer) {
                 Poll::Ready(Ok(n)) if n > 0 => continue,
                 Poll::Ready(_) => return Poll::Ready(Err(End::Gone)),
                 Poll::Pending if buffer.is_empty() => {
@@ -357,7 +357,7 @@ async fn write_out(connection: &mut Connection, bytes: &[u8], timeout: Duration)
     let mut left = bytes;
     poll_fn(|context| {
         while !left.is_empty() {
-            match connection.stream.poll_write(context, left) {
+            match connection.wire.poll_write(context, left) {
                 Poll::Ready(Ok(n)) if n > 0 => left = &left[n..],
                 Poll::Ready(_) => return Poll::Ready(Err(End::Gone)),
                 Poll::Pending if connection.deadline.expired() => return Poll::Ready(Err(End::Gone)),

@@ -104,7 +104,7 @@ fn pass(
         }
         let n = pieces().max(1).min(from.len()).min(buffer.room().len());
         if n == 0 {
-            if pump.source_end().is_err() {
+            if pump.source_end(None, &mut buffer).is_err() {
                 return Ok(());
             }
             continue;

@@ -23,6 +23,7 @@ mod site;
 mod tunnel;
 mod upstream;
 mod view;
+mod wire;
 
 pub use access_log::AccessLog;
 pub use engine::{Engine, OnConnectFailure, Shared};

@@ -182,7 +182,7 @@ impl<'a> Relay<'a> {
         self.connection.deadline.set(settings.body_timeout);
         let buffer = &mut self.connection.buffer;
         let written =
-            write_head(&mut self.upstream.stream, &mut head, &mut self.upload, buffer.as_mut(), || {
+            write_head(&mut self.upstream.wire, &mut head, &mut self.upload, buffer.as_mut(), || {
                 self.connection.deadline.expired()
             })
             .await;

@@ -11,6 +11,7 @@ use weir_tls::Stream;
 use crate::{
     counters::{Limit, ServerCounters, WorkerCounters},
     site::{ListenerId, ListenerSite, PoolSite, Site},
+    wire::Wire,
 };
 
 /// One worker's view of a snapshot: the snapshot itself, and beside each pool what the worker remembers of it.
@@ -49,7 +50,7 @@ struct Idle {
 /// A connection to a server that an exchange uses, counted as in flight until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Upstream {
-    pub(crate) stream: Stream,
+    pub(crate) wire: Wire,
     born_ms: u64,
     lease: Lease,
 }
@@ -78,7 +79,7 @@ impl Upstream {
     /// A connection that has just been made.
     pub(crate) fn fresh(stream: Stream, lease: Lease, now_ms: u64) -> Self {
         lease.link.counters.connects.add(1);
-        Self { stream, born_ms: now_ms, lease }
+        Self { wire: Wire::Http1(stream), born_ms: now_ms, lease }
     }
 
     /// An idle connection of the leased server, if one is good.
@@ -90,11 +91,18 @@ impl Upstream {
             if connection.is_good(settings, now_ms) {
                 counters.reuses.add(1);
                 drop(idle);
-                return Ok(Self { stream: connection.stream, born_ms: connection.born_ms, lease });
+                let wire = Wire::Http1(connection.stream);
+                return Ok(Self { wire, born_ms: connection.born_ms, lease });
             }
         }
         drop(idle);
         Err(lease)
+    }
+
+    /// Asks the kernel whether the server has closed the connection.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        let Wire::Http1(stream) = &mut self.wire;
+        stream.is_quiet_by_kernel()
     }
 
     /// Closes the connection, but goes on counting the request.
@@ -109,7 +117,8 @@ impl Upstream {
 
     /// Keeps the connection for a later request. It must be between two exchanges.
     pub(crate) fn keep(self, settings: &KeepAlive, worker: &WorkerCounters, now_ms: u64) {
-        let Self { stream, born_ms, lease } = self;
+        let Self { wire, born_ms, lease } = self;
+        let Wire::Http1(stream) = wire;
         let mut idle = lease.link.idle.borrow_mut();
         if idle.len() >= settings.max {
             if settings.max > 0 {

@@ -49,7 +49,7 @@ impl Relay<'_> {
         if matches!(result, Err(End::Cut(_))) && plan.ends_by_close {
             // Only a reset tells this client. It costs whatever of earlier answers the kernel has not sent yet, so those
             // that see from the framing that the end is missing get a plain close.
-            self.connection.stream.reset_when_closed();
+            self.connection.wire.reset_when_closed();
         }
         result?;
         let left_over = self.reply.take().is_some_and(|reply| !reply.is_empty());
@@ -83,9 +83,8 @@ impl Relay<'_> {
             return Err(bad_gateway(refusal.words()));
         }
         connection.deadline.set(self.listener.settings.body_timeout);
-        let written = write_head(&mut connection.stream, &mut head, body, Some(reply), || {
-            connection.deadline.expired()
-        });
+        let written =
+            write_head(&mut connection.wire, &mut head, body, Some(reply), || connection.deadline.expired());
         let written = written.await;
         connection.worker.head_room.set(head);
         written.map_err(|_| End::Gone)
@@ -105,10 +104,10 @@ impl Relay<'_> {
             let mut progress = false;
             let polled = download.poll(
                 context,
-                &mut self.upstream.stream,
+                &mut self.upstream.wire,
                 &mut self.reply,
                 &buffers,
-                &mut self.connection.stream,
+                &mut self.connection.wire,
                 &mut progress,
             );
             if progress {
@@ -125,7 +124,7 @@ impl Relay<'_> {
                     self.reached(Limit::BodyTimeout);
                     if download.waits_for_sink() {
                         // It does not read: a plain close would leave the kernel with what it did not take.
-                        self.connection.stream.reset_when_closed();
+                        self.connection.wire.reset_when_closed();
                     }
                     Poll::Ready(Err(cut("the answer's body made no progress within body_timeout")))
                 }
@@ -154,7 +153,7 @@ impl Relay<'_> {
         self.connection.consume(self.desk.request.len);
         let reply = self.reply.take().filter(|reply| !reply.is_empty());
         let timeout = self.listener.settings.tunnel_timeout;
-        let (up, down) = tunnel::tunnel(self.connection, &mut self.upstream.stream, reply, timeout).await;
+        let (up, down) = tunnel::tunnel(self.connection, &mut self.upstream.wire, reply, timeout).await;
         record.request_bytes += up;
         record.response_bytes += down;
         Ok(Outcome::Answered { next: Next::Close, reusable: false })

@@ -3,9 +3,8 @@
 use std::{future::poll_fn, io, task::Poll};
 
 use weir_net::Buffer;
-use weir_tls::Stream;
 
-use crate::pump::Pump;
+use crate::{pump::Pump, wire::Wire};
 
 /// The first bytes of a body, up to this many, are copied behind the head: that costs less than a second piece in the
 /// system call.
@@ -13,7 +12,7 @@ const COPIED_BYTES_MAX: usize = 4096;
 
 /// Writes `head`, and what `pump` has ready in `buffer` behind it, in as few calls as the sink allows.
 pub(super) async fn write_head(
-    to: &mut Stream,
+    to: &mut Wire,
     head: &mut Vec<u8>,
     pump: &mut Pump,
     mut buffer: Option<&mut Buffer>,

@@ -16,6 +16,7 @@ use crate::{
     h1::{HeadLimits, Progress, ResponseParser},
     head::{BodyLength, Version},
     pump::Stop,
+    wire::Wire,
 };
 
 /// After the client has said that it sends no more: how long the answer may take before it is asked, with an interim
@@ -66,10 +67,10 @@ impl Relay<'_> {
         let buffers = Rc::clone(&connection.worker.buffers);
         let polled = self.upload.poll(
             context,
-            &mut connection.stream,
+            &mut connection.wire,
             &mut connection.buffer,
             &buffers,
-            &mut self.upstream.stream,
+            &mut self.upstream.wire,
             &mut progress,
         );
         match polled {
@@ -116,7 +117,7 @@ impl Relay<'_> {
             if space.is_full() {
                 space.compact();
             }
-            match self.upstream.stream.poll_read(context, &mut space) {
+            match self.upstream.wire.poll_read(context, &mut space) {
                 Poll::Ready(Ok(n)) if n > 0 => {}
                 Poll::Ready(_) if space.is_empty() => return Poll::Ready(Ok(None)),
                 Poll::Ready(_) => return Poll::Ready(Err(bad_gateway("it ends in the middle of its head"))),
@@ -144,7 +145,8 @@ impl Relay<'_> {
             self.client = ClientWatch::Pipelining;
             return Ok(());
         }
-        if connection.stream.poll_readable(context).is_pending() {
+        let Wire::Http1(stream) = &mut connection.wire;
+        if stream.poll_readable(context).is_pending() {
             return Ok(());
         }
         // A read, not a look: only a read that finds nothing makes sure that the next event wakes this task.
@@ -152,7 +154,7 @@ impl Relay<'_> {
         if space.is_full() {
             self.client = ClientWatch::Pipelining;
         } else {
-            match connection.stream.poll_read(context, &mut space) {
+            match stream.poll_read(context, &mut space) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(0)) => self.client = ClientWatch::HalfClosed,
                 Poll::Ready(Ok(_)) => self.client = ClientWatch::Pipelining,
@@ -169,14 +171,15 @@ impl Relay<'_> {
             ClientWatch::HalfClosed if self.desk.request.version == Version::Http11 => {
                 self.client = ClientWatch::Asked;
                 self.connection.deadline.set(HALF_CLOSE_ECHO);
-                match self.connection.stream.poll_write(context, b"HTTP/1.1 100 Continue\r\n\r\n") {
+                match self.connection.wire.poll_write(context, b"HTTP/1.1 100 Continue\r\n\r\n") {
                     Poll::Ready(Ok(25)) => Ok(()),
                     // A client that takes not even this has been silent for long and has a full window.
                     _ => Err(End::Gone),
                 }
             }
             ClientWatch::HalfClosed | ClientWatch::Asked => {
-                if self.connection.stream.is_broken() {
+                let Wire::Http1(stream) = &self.connection.wire;
+                if stream.is_broken() {
                     return Err(End::Gone);
                 }
                 self.client = ClientWatch::Listening;
