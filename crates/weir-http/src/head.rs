@@ -216,6 +216,8 @@ pub struct RequestHead {
     pub upgrade: Option<Span>,
     /// `TE` has `trailers`, and `Connection` names it.
     pub takes_trailers: bool,
+    /// It came as an extended CONNECT (RFC 8441): `upgrade` is its protocol, and its body is the tunnel.
+    pub extended_connect: bool,
     /// The whole head's length in bytes.
     pub len: usize,
 }

@@ -16,6 +16,7 @@ mod forward;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod h1;
+pub mod h2;
 pub mod head;
 mod pump;
 mod relay;
