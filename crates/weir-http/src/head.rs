@@ -152,6 +152,12 @@ impl FieldKind {
             K::Forwarded | K::ForwardedLookalike | K::XForwardedFor | K::XForwardedHost | K::XForwardedProto
         )
     }
+
+    /// May stand behind a body. RFC 9110 section 6.5.1: what frames or routes a message has no place there. Nor has what
+    /// says who sent it: some servers merge trailers into the head, where a stranger's word is not let in.
+    pub fn may_trail(self) -> bool {
+        !self.is_essential() && !self.is_hop_by_hop() && !self.is_forwarding()
+    }
 }
 
 /// `name` is `word` but for case, and for underscores in the place of hyphens.

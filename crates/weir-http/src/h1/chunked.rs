@@ -166,11 +166,10 @@ impl Chunked {
                 Line::Field(field) => {
                     next = field.line_end.into();
                     count += 1;
-                    // RFC 9110 section 6.5.1: what frames or routes a message has no place behind it. Nor has what says
-                    // who sent it: some servers merge trailers into the head, where a stranger's word is not let in.
-                    let kind = field.kind;
-                    let is_misplaced = kind.is_essential() || kind.is_hop_by_hop() || kind.is_forwarding();
-                    if is_misplaced || count > self.limits.fields_max || next > self.limits.bytes_max {
+                    if !field.kind.may_trail()
+                        || count > self.limits.fields_max
+                        || next > self.limits.bytes_max
+                    {
                         return Err(Refusal::Trailer);
                     }
                 }
