@@ -147,6 +147,7 @@ fn pool_site(pool: &weir_config::Pool, entry: &crate::registry::PoolEntry) -> Po
             Arc::clone(&entry.epoch),
         ),
         hash_key,
+        protocol: pool.protocol,
         tls: None,
         connect_timeout: pool.connect_timeout,
         keep_alive: pool.keep_alive.clone(),

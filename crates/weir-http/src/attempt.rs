@@ -7,7 +7,7 @@
 use std::{future::poll_fn, io, pin::pin, rc::Rc, task::Poll, time::Duration};
 
 use weir_balance::ServerIndex;
-use weir_config::PoolIndex;
+use weir_config::{PoolIndex, PoolProtocol};
 use weir_net::{deadline::milliseconds, stream::is_exhaustion};
 use weir_tls::Stream;
 
@@ -16,6 +16,7 @@ use crate::{
     counters::Limit,
     exchange::{Desk, End, Record},
     head::BodyLength,
+    multiplex::{self, Obtained},
     site::PoolSite,
     upstream::{Lease, PoolLink, ServerLink, Upstream, World},
 };
@@ -96,8 +97,9 @@ impl<'a> Attempts<'a> {
             };
             let left_ms = self.give_up_ms.saturating_sub(connection.worker.deadlines.recent_ms());
             let patience = self.site.connect_timeout.min(Duration::from_millis(left_ms));
-            let error = match dial(connection, self.site, link, patience).await {
-                Ok(stream) => return Ok(Upstream::fresh(stream, lease, now_ms)),
+            let error = match self.reach(connection, link, patience).await {
+                Ok(Reached::Alone(stream)) => return Ok(Upstream::fresh(stream, lease, now_ms)),
+                Ok(Reached::Shared(stream)) => return Ok(Upstream::shared(stream, lease)),
                 Err(error) => error,
             };
             if is_exhaustion(&error) {
@@ -118,6 +120,39 @@ impl<'a> Attempts<'a> {
             link.counters.connect_failures.add(1);
             (connection.worker.shared.on_connect_failure)(&link.server);
         }
+    }
+
+    /// A connection to the server, or a stream on one.
+    async fn reach(
+        &self,
+        connection: &Connection,
+        link: &Rc<ServerLink>,
+        patience: Duration,
+    ) -> io::Result<Reached> {
+        let may_be_http1 = self.site.protocol == PoolProtocol::Auto;
+        if self.site.protocol == PoolProtocol::Http1 || (may_be_http1 && link.trunks.speaks_http1()) {
+            return Ok(Reached::Alone(dial(connection, self.site, link, patience).await?));
+        }
+        connection.deadline.set(patience);
+        let obtained = multiplex::obtain(
+            link,
+            &connection.worker,
+            &self.site.keep_alive,
+            may_be_http1,
+            async || dial(connection, self.site, link, patience).await,
+            || connection.deadline.expired(),
+        );
+        Ok(match obtained.await? {
+            Obtained::Shared(stream) => {
+                link.counters.reuses.add(1);
+                Reached::Shared(stream)
+            }
+            Obtained::Fresh(stream) => {
+                link.counters.connects.add(1);
+                Reached::Shared(stream)
+            }
+            Obtained::Http1(stream) => Reached::Alone(stream),
+        })
     }
 
     fn pick(
@@ -147,8 +182,10 @@ impl<'a> Attempts<'a> {
     }
 
     /// After the connection died before a byte of the answer: permits another try, or ends the exchange.
-    pub(crate) fn again(&mut self, desk: &mut Desk, record: &Record) -> Result<(), End> {
-        if !self.is_replayable || self.replayed {
+    /// `untouched`: the server has said that it did nothing with the request.
+    pub(crate) fn again(&mut self, desk: &mut Desk, record: &Record, untouched: bool) -> Result<(), End> {
+        let is_safe = untouched && desk.request.body == BodyLength::None;
+        if !is_safe && (!self.is_replayable || self.replayed) {
             return Err(End::answer(502, "the server closed the connection without an answer"));
         }
         self.replayed = true;
@@ -158,6 +195,12 @@ impl<'a> Attempts<'a> {
         }
         Ok(())
     }
+}
+
+/// What a request goes out on.
+enum Reached {
+    Alone(Stream),
+    Shared(multiplex::Stream),
 }
 
 /// Connects within `patience`, or fails with `TimedOut`.

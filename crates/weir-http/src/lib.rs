@@ -18,6 +18,7 @@ pub mod fuzzing;
 pub mod h1;
 pub mod h2;
 pub mod head;
+mod multiplex;
 mod pump;
 mod relay;
 mod site;

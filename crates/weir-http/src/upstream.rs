@@ -10,6 +10,7 @@ use weir_tls::Stream;
 
 use crate::{
     counters::{Limit, ServerCounters, WorkerCounters},
+    multiplex::{self, Trunks},
     site::{ListenerId, ListenerSite, PoolSite, Site},
     wire::Wire,
 };
@@ -38,6 +39,8 @@ pub(crate) struct ServerLink {
     pub(crate) server: Arc<Server>,
     pub(crate) counters: Arc<ServerCounters>,
     idle: RefCell<Vec<Idle>>,
+    /// Connections of HTTP/2, which exchanges share.
+    pub(crate) trunks: Trunks,
 }
 
 #[derive(Debug)]
@@ -82,6 +85,11 @@ impl Upstream {
         Self { wire: Wire::Http1(stream), born_ms: now_ms, lease }
     }
 
+    /// A stream of a connection that others share.
+    pub(crate) fn shared(stream: multiplex::Stream, lease: Lease) -> Self {
+        Self { wire: Wire::Http2(stream), born_ms: 0, lease }
+    }
+
     /// An idle connection of the leased server, if one is good.
     pub(crate) fn reuse(lease: Lease, settings: &KeepAlive, now_ms: u64) -> Result<Self, Lease> {
         let counters = &lease.link.counters;
@@ -101,8 +109,10 @@ impl Upstream {
 
     /// Asks the kernel whether the server has closed the connection.
     pub(crate) fn is_alive(&mut self) -> bool {
-        let Wire::Http1(stream) = &mut self.wire;
-        stream.is_quiet_by_kernel()
+        match &mut self.wire {
+            Wire::Http1(stream) => stream.is_quiet_by_kernel(),
+            Wire::Http2(_) => true,
+        }
     }
 
     /// Closes the connection, but goes on counting the request.
@@ -118,7 +128,7 @@ impl Upstream {
     /// Keeps the connection for a later request. It must be between two exchanges.
     pub(crate) fn keep(self, settings: &KeepAlive, worker: &WorkerCounters, now_ms: u64) {
         let Self { wire, born_ms, lease } = self;
-        let Wire::Http1(stream) = wire;
+        let Wire::Http1(stream) = wire else { return };
         let mut idle = lease.link.idle.borrow_mut();
         if idle.len() >= settings.max {
             if settings.max > 0 {
@@ -168,6 +178,7 @@ impl World {
                 server: Arc::clone(server),
                 counters: Arc::clone(&pool.servers[index][worker]),
                 idle: RefCell::default(),
+                trunks: Trunks::default(),
             }),
         };
         let pools = site

@@ -12,10 +12,15 @@ use std::{
 use weir_net::Buffer;
 use weir_tls::Stream;
 
+use crate::multiplex;
+
 /// One side of an exchange.
 #[derive(Debug)]
 pub(crate) enum Wire {
+    /// A connection that carries one message after the other, with their framing among the bytes.
     Http1(Stream),
+    /// A stream of a connection that others share.
+    Http2(multiplex::Stream),
 }
 
 impl Wire {
@@ -27,6 +32,7 @@ impl Wire {
     ) -> Poll<io::Result<usize>> {
         match self {
             Self::Http1(stream) => stream.poll_read(context, buffer),
+            Self::Http2(stream) => stream.poll_read(context, buffer),
         }
     }
 
@@ -34,6 +40,7 @@ impl Wire {
     pub(crate) fn poll_write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self {
             Self::Http1(stream) => stream.poll_write(context, bytes),
+            Self::Http2(stream) => stream.poll_write(context, bytes),
         }
     }
 
@@ -46,14 +53,18 @@ impl Wire {
     ) -> Poll<io::Result<usize>> {
         match self {
             Self::Http1(stream) => stream.poll_write_both(context, first, second),
+            // Frames are small against what a call costs: the second comes with the next write.
+            Self::Http2(stream) if first.is_empty() => stream.poll_write(context, second),
+            Self::Http2(stream) => stream.poll_write(context, first),
         }
     }
 
     /// Says that the message is whole. `trailers` are lines as in a head; where they are part of the bytes, they have
     /// been written.
-    pub(crate) fn finish(&mut self, _trailers: &[u8]) {
+    pub(crate) fn finish(&mut self, trailers: &[u8]) {
         match self {
             Self::Http1(_) => {}
+            Self::Http2(stream) => stream.finish(trailers),
         }
     }
 
@@ -61,6 +72,7 @@ impl Wire {
     pub(crate) fn take_trailers(&mut self) -> Option<Vec<u8>> {
         match self {
             Self::Http1(_) => None,
+            Self::Http2(stream) => stream.take_trailers(),
         }
     }
 
@@ -68,6 +80,8 @@ impl Wire {
     pub(crate) fn shutdown_write(&mut self) -> io::Result<()> {
         match self {
             Self::Http1(stream) => stream.shutdown_write(),
+            // It has been finished.
+            Self::Http2(_) => Ok(()),
         }
     }
 
@@ -75,6 +89,13 @@ impl Wire {
     pub(crate) fn reset_when_closed(&mut self) {
         match self {
             Self::Http1(stream) => stream.reset_when_closed(),
+            // What is not finished is reset.
+            Self::Http2(_) => {}
         }
+    }
+
+    /// Its messages are framed by HTTP/2.
+    pub(crate) fn is_http2(&self) -> bool {
+        matches!(self, Self::Http2(_))
     }
 }

@@ -156,6 +156,10 @@ impl Session {
         self.rest.is_some()
     }
 
+    pub(crate) fn has_unsent(&self) -> bool {
+        !self.out.is_empty()
+    }
+
     pub(crate) fn poll_handshake(
         &mut self,
         context: &mut Context<'_>,

@@ -29,6 +29,15 @@ impl Body {
         }
     }
 
+    /// As [`Body::new`]; one that comes on a stream of HTTP/2 ends with that, and the codec has compared it with an
+    /// announced length.
+    pub(crate) fn of(length: BodyLength, on_stream: bool, bytes_max: u64, limits: HeadLimits) -> Self {
+        match length {
+            BodyLength::Sized(_) | BodyLength::Chunked if on_stream => Self::UntilEnd(bytes_max),
+            length => Self::new(length, bytes_max, limits),
+        }
+    }
+
     /// The last byte has been seen. Never so for a body that ends with its connection.
     pub fn is_done(&self) -> bool {
         match self {
