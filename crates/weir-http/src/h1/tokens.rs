@@ -39,7 +39,7 @@ pub(crate) fn is_token(bytes: &[u8]) -> bool {
 
 /// How many bytes of a token stand at the front. Names are letters and hyphens, which are looked at eight in one go.
 #[inline]
-pub(super) fn token_run(bytes: &[u8]) -> usize {
+pub(crate) fn token_run(bytes: &[u8]) -> usize {
     let mut run = 0;
     for word in bytes.chunks_exact(8) {
         let names = name_run(u64::from_le_bytes(word.try_into().expect("eight bytes")));
