@@ -18,6 +18,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
+use rustls::client::Resumption;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
@@ -151,7 +152,11 @@ fn tls(account: &Account) -> Result<ClientConfig, Problem> {
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| Problem::new(format!("TLS to the authority: {error}")))?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
+    let mut config = config.with_root_certificates(roots).with_no_client_auth();
+    // A few connections per order gain nothing from it, and sessions are remembered by name alone: where several kinds
+    // of servers are behind one name, one may abort what another's ticket begins.
+    config.resumption = Resumption::disabled();
+    Ok(config)
 }
 
 fn given_roots(pem: &[u8]) -> Result<RootCertStore, Problem> {

@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use super::challenges::Challenges;
-use super::event::Report;
+use super::event::{Event, Report};
 use super::keep::Keep;
 use super::lead::lead;
 use super::problem::Problem;
@@ -112,6 +112,7 @@ impl Keeper {
         let state = State::open(state_dir)?;
         let lock = state.lock()?;
         let leads = Arc::new(watch::Sender::new(lock.is_some()));
+        report(Event::Role { orders: lock.is_some() });
         let lead = lead(state.clone(), lock, Arc::clone(&leads), Arc::clone(&report), pace.look);
         let shared = Shared {
             state,

@@ -20,7 +20,6 @@ pub(super) async fn lead(
     report: Report,
     look: Duration,
 ) {
-    report(Event::Role { orders: held.is_some() });
     let mut troubled = false;
     while held.is_none() {
         tokio::time::sleep(look).await;
