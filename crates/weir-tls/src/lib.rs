@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod acme;
 mod client;
 mod server;
 mod session;
