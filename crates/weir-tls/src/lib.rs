@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod acme;
+pub mod certs;
 mod client;
 mod server;
 mod session;
