@@ -61,6 +61,8 @@ async fn ask(address: SocketAddr, probe: &Probe, stage: &mut Stage) -> Result<()
     let stream = TcpStream::connect(address).await.map_err(|error| connect_refusal(&error))?;
     match probe {
         Probe::Tcp => Ok(()),
+        // It is said in the log, and the server stays unknown: nobody believes in a check that is not there.
+        Probe::Grpc(_) => Err(Refusal::Ours("checks by gRPC are not built yet".to_owned())),
         Probe::Http(expected) => http::ask(stream, address, expected, stage).await.map_err(Refusal::Theirs),
     }
 }

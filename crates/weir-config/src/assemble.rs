@@ -3,10 +3,13 @@
 //!
 //! It runs over a file with errors too, so that all errors come at once; the result is thrown away then.
 
+mod certificate;
 mod listener;
+mod named;
 mod pool;
 mod route;
 mod shadow;
+mod tls;
 
 use std::{
     collections::HashMap,
@@ -16,7 +19,7 @@ use std::{
 };
 
 use crate::{
-    AccessFormat, AccessLog, Config, Log, LogFormat, LogLevel, LogTarget, Metrics, Runtime,
+    AccessFormat, AccessLog, Config, FilePath, Log, LogFormat, LogLevel, LogTarget, Metrics, Place, Runtime,
     fill::first_at,
     filled::Filled,
     kind::Value,
@@ -29,13 +32,18 @@ pub(crate) fn assemble(root: &Filled, findings: &mut Findings) -> Config {
     let mut binds = Once::default();
     let metrics = root.get("metrics").map(|metrics| Metrics { bind: bind(metrics, &mut binds, findings) });
     let pools: Vec<_> = root.map("pools").iter().map(|entry| pool::pool(entry, findings)).collect();
-    let mut names = route::PoolNames::new(root);
-    let listeners = listener::listeners(root, &mut binds, &mut names, findings);
-    names.warn_unused(findings);
+    let certificates: Vec<_> = root.map("certificates").iter().map(certificate::certificate).collect();
+    let mut names = named::Named::new(root, "pools", "pool");
+    let mut served = named::Named::new(root, "certificates", "certificate");
+    let listeners = listener::listeners(root, &mut binds, &mut names, &mut served, findings);
+    names.warn_unused("route", findings);
+    served.warn_unused("listener", findings);
+    certificate::check_challenges(&certificates, &listeners, findings);
     Config {
         runtime: runtime(root.get("runtime").unwrap_or(root), findings),
         metrics,
         log: log(root.get("log").unwrap_or(root)),
+        certificates,
         listeners,
         pools,
     }
@@ -59,6 +67,9 @@ fn runtime(runtime: &Filled, findings: &mut Findings) -> Runtime {
         max_connections,
         max_connections_per_worker,
         shutdown_grace: runtime.duration("shutdown_grace"),
+        max_handshakes_per_worker: to_u32(runtime.number("max_handshakes_per_worker")),
+        state_dir: certificate::file(runtime, "state_dir")
+            .unwrap_or_else(|| FilePath { path: PathBuf::new(), place: Place(runtime.span) }),
     }
 }
 

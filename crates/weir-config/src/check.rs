@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    Config, Errors, Finding, assemble, command_line, effective, fill,
+    Config, Errors, Finding, Late, assemble, command_line, effective, fill,
     filled::Filled,
     report::Findings,
     settle,
@@ -26,6 +26,7 @@ pub struct Checked {
     /// What is hardly meant, but does no harm: a pool that no route uses.
     pub warnings: Vec<Finding>,
     file: String,
+    text: String,
     filled: Filled,
 }
 
@@ -78,7 +79,9 @@ fn finish(file: &str, text: &str, root: Option<&Node>, mut findings: Findings) -
     }
     let warnings = findings.finish(file, text)?;
     match built {
-        Some((config, filled)) => Ok(Checked { config, warnings, file: file.to_owned(), filled }),
+        Some((config, filled)) => {
+            Ok(Checked { config, warnings, file: file.to_owned(), text: text.to_owned(), filled })
+        }
         None => Err(Errors::whole(file, "nothing could be read".to_owned())),
     }
 }
@@ -109,6 +112,18 @@ fn decode<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, Errors> {
 }
 
 impl Checked {
+    /// Takes up what was found in the files that the configuration names, at their places in it.
+    ///
+    /// # Errors
+    /// If there is an error among it: all of them, shown like those of the check.
+    pub fn report(mut self, late: Vec<Late>) -> Result<Checked, Errors> {
+        let mut findings = Findings::default();
+        late.into_iter().for_each(|late| findings.late(late));
+        self.warnings.extend(findings.finish(&self.file, &self.text)?);
+        self.warnings.sort_by_key(|warning| warning.place.as_ref().map(|place| (place.line, place.column)));
+        Ok(self)
+    }
+
     /// The whole configuration as YAML, with every default written out. It loads to the same [`Config`].
     pub fn effective(&self) -> String {
         effective::print(&self.filled)

@@ -13,13 +13,14 @@ mod schema;
 
 pub(crate) mod status;
 pub(crate) mod text;
+pub(crate) mod tls;
 
 use std::{net::SocketAddr, time::Duration};
 
 use ipnet::IpNet;
 
 use crate::{
-    HashKey, HostPattern, PathPattern, ValuePattern,
+    Challenge, CipherSuite, HashKey, HostPattern, PathPattern, Rate, TlsVersion, ValuePattern,
     nearest::nearest,
     report::shown,
     spec::{Status, Word},
@@ -91,6 +92,28 @@ pub(crate) enum Kind {
     HashKey,
     /// `stdout`, `stderr`, or a file.
     LogTarget,
+    /// `100/s`.
+    Rate,
+    /// The path of a file or a directory.
+    File,
+    /// The name of an environment variable.
+    EnvName,
+    /// The name of a certificate of this file.
+    CertificateName,
+    /// `"1.2"` or `"1.3"`.
+    TlsVersion,
+    /// A cipher suite by its IANA name.
+    CipherSuite,
+    /// A name that an ACME server can verify.
+    AcmeDomain,
+    /// `http-01` or `tls-alpn-01`.
+    Challenge,
+    /// An address of mail.
+    Email,
+    /// A URL with TLS.
+    HttpsUrl,
+    /// The name of a gRPC service, or nothing.
+    GrpcService,
 }
 
 /// A parsed single value.
@@ -110,6 +133,10 @@ pub(crate) enum Value {
     Pattern(ValuePattern),
     Range(u16, u16),
     Hash(HashKey),
+    Rate(Rate),
+    Tls(TlsVersion),
+    Cipher(CipherSuite),
+    Challenge(Challenge),
 }
 
 /// Why a value is refused.
@@ -142,7 +169,7 @@ impl Kind {
             Kind::CountOrAuto { min, max } => number::count(text, min, max, "`auto` or ").map(Value::Number),
             Kind::Bool => plain::boolean(text).map(Value::Bool),
             Kind::Word(words) => word(text, words, scalar.quoted).map(Value::Word),
-            Kind::Name | Kind::PoolName => text::name(text).map(as_written),
+            Kind::Name | Kind::PoolName | Kind::CertificateName => text::name(text).map(as_written),
             Kind::Text => text::text(text).map(as_written),
             Kind::Bind => address::bind(text).map(Value::Address),
             Kind::ServerAddress => address::server(text).map(Value::Address),
@@ -165,6 +192,16 @@ impl Kind {
             Kind::StatusRange => status::range(text).map(|(from, to)| Value::Range(from, to)),
             Kind::HashKey => text::hash_key(text).map(Value::Hash),
             Kind::LogTarget => text::log_target(text).map(as_written),
+            Kind::Rate => tls::rate(text).map(Value::Rate),
+            Kind::File => tls::file(text).map(as_written),
+            Kind::EnvName => tls::env_name(text).map(as_written),
+            Kind::TlsVersion => tls::version(text).map(Value::Tls),
+            Kind::CipherSuite => tls::cipher(text).map(Value::Cipher),
+            Kind::AcmeDomain => tls::acme_domain(text).map(as_written),
+            Kind::Challenge => tls::challenge(text).map(Value::Challenge),
+            Kind::Email => tls::email(text).map(as_written),
+            Kind::HttpsUrl => tls::https_url(text).map(as_written),
+            Kind::GrpcService => tls::grpc_service(text).map(as_written),
         }
     }
 
@@ -198,6 +235,17 @@ impl Kind {
             Kind::StatusRange => "status codes like `200` or `200-299`",
             Kind::HashKey => "`path`, `\"header:NAME\"`, `\"cookie:NAME\"` or `\"query:NAME\"`",
             Kind::LogTarget => "`stdout`, `stderr` or the path of a file",
+            Kind::Rate => "a rate like `100/s`",
+            Kind::File => "a path like `/etc/weir/shop.pem`",
+            Kind::EnvName => "the name of an environment variable",
+            Kind::CertificateName => "the name of a certificate",
+            Kind::TlsVersion => "`\"1.2\"` or `\"1.3\"`",
+            Kind::CipherSuite => "a cipher suite like `TLS_AES_128_GCM_SHA256`",
+            Kind::AcmeDomain => "a host name",
+            Kind::Challenge => "`http-01` or `tls-alpn-01`",
+            Kind::Email => "an address of mail",
+            Kind::HttpsUrl => "a URL like `https://HOST/PATH`",
+            Kind::GrpcService => "the name of a gRPC service",
         };
         what.to_owned()
     }
@@ -219,6 +267,9 @@ impl Kind {
             | Kind::ValuePattern
             | Kind::CookieName
             | Kind::QueryName
+            | Kind::CertificateName
+            | Kind::TlsVersion
+            | Kind::GrpcService
                 if !scalar.quoted =>
             {
                 plain::check(&scalar.text)
@@ -242,6 +293,11 @@ fn word(text: &str, words: &'static [Word], quoted: bool) -> Result<&'static str
         };
     }
     let names = || words.iter().map(|word| word.name);
+    // By its letters, `http2` is nearest to `http1`.
+    if matches!(text, "http2" | "http/2" | "h2c") && names().any(|name| name == "h2") {
+        return Err(Fault::new(format!("unknown value `{text}`, did you mean `h2`?"))
+            .help(format!("expected {}", listed(words))));
+    }
     // `off` and its like are what other programs call it.
     let none = names().find(|name| *name == "none" && !quoted && plain::denies(text));
     Err(match none.or_else(|| nearest(text, names())) {

@@ -28,5 +28,5 @@ mod yaml;
 pub use check::{Checked, check, from_servers, load};
 pub use model::*;
 pub use reference::reference_markdown;
-pub use report::{Errors, Finding, FindingPlace, Severity};
+pub use report::{Errors, Finding, FindingPlace, Late, Place, Severity};
 pub use schema::schema;

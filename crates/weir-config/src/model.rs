@@ -2,11 +2,16 @@
 //!
 //! A value of these types is already right. References are resolved to indices, durations and sizes are
 //! numbers with a unit in their type, regular expressions are compiled, and every default is filled in.
-//! No engine sees YAML, a file path that it must open, or a value that it must check again.
+//! No engine sees YAML, or a value that it must check again. Only certificates and keys are named and not read: their
+//! files change while the configuration stays.
+
+mod tls;
 
 use std::{net::SocketAddr, num::NonZeroU16, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
+
+pub use tls::*;
 
 /// A whole configuration, checked.
 #[derive(Debug, Clone)]
@@ -17,6 +22,8 @@ pub struct Config {
     pub metrics: Option<Metrics>,
     /// What is logged and where.
     pub log: Log,
+    /// What listeners with TLS serve, in the written order; [`CertificateIndex`] indexes this list.
+    pub certificates: Vec<Certificate>,
     /// Where traffic comes in, in the written order.
     pub listeners: Vec<Listener>,
     /// Where traffic goes, in the written order; [`PoolIndex`] indexes this list.
@@ -34,6 +41,10 @@ pub struct Runtime {
     pub max_connections_per_worker: Option<u32>,
     /// How long open exchanges may go on after SIGTERM.
     pub shutdown_grace: Duration,
+    /// TLS handshakes of clients going on at once in one worker; at the limit, a new connection is closed.
+    pub max_handshakes_per_worker: u32,
+    /// What Weir keeps for itself: ACME accounts, certificates, indices. It need not exist.
+    pub state_dir: FilePath,
 }
 
 /// `metrics`: the OpenMetrics endpoint.
@@ -108,6 +119,8 @@ pub struct Listener {
     pub name: String,
     /// The address; `":80"` is every address of the host, IPv6 and IPv4. Unique, except port 0.
     pub bind: SocketAddr,
+    /// TLS towards the clients; `None`: plain.
+    pub tls: Option<ListenerTls>,
     /// The limits and habits of HTTP on this listener.
     pub http: HttpSettings,
     /// Tried in this order, first match wins. `pool: NAME` on the listener is one route that matches all.
@@ -117,6 +130,8 @@ pub struct Listener {
 /// `listeners[].http`: limits and habits of HTTP on one listener.
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
+    /// What is spoken; at least one.
+    pub protocols: HttpProtocols,
     /// From the first byte of a request (or, on a new connection, from the accept) to the end of its head.
     pub header_timeout: Duration,
     /// The longest time without progress of a body that is on its way, in either direction.
@@ -138,6 +153,43 @@ pub struct HttpSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// Which fields tell the server about the client.
     pub forwarded: ForwardedFields,
+    /// Limits of HTTP/2.
+    pub http2: Http2Settings,
+}
+
+/// The versions of HTTP that a listener speaks. With TLS they are offered by ALPN, `h2` first; without, a client
+/// begins as it likes: HTTP/2 with prior knowledge (RFC 9113 section 3.3) or HTTP/1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct HttpProtocols {
+    pub http1: bool,
+    pub h2: bool,
+}
+
+/// `listeners[].http.http2`: limits of one HTTP/2 connection. Of a [`Rate`], ten seconds' worth may come at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Http2Settings {
+    /// Requests that may be open at once (SETTINGS_MAX_CONCURRENT_STREAMS).
+    pub max_concurrent_streams: u32,
+    /// Bytes of one request's body on their way (SETTINGS_INITIAL_WINDOW_SIZE).
+    pub stream_window: u32,
+    /// Bytes of all requests' bodies on their way; at least `stream_window`.
+    pub connection_window: u32,
+    /// Requests that the client cancels, or makes Weir cancel by a mistake, before they are answered.
+    pub max_resets: Rate,
+    /// PING, SETTINGS, PRIORITY and unknown frames, and window updates that open nothing.
+    pub max_control_frames: Rate,
+    /// DATA, HEADERS and CONTINUATION frames that carry nothing.
+    pub max_empty_frames: Rate,
+}
+
+/// So many in this time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// 1 to 1,000,000,000.
+    pub count: u64,
+    /// A second, a minute or an hour.
+    pub per: Duration,
 }
 
 /// The most that `max_header_bytes` may be: a head must fit into one buffer.
@@ -315,6 +367,10 @@ pub struct Pool {
     pub name: String,
     /// How a server is picked.
     pub balance: Balance,
+    /// What the servers speak.
+    pub protocol: PoolProtocol,
+    /// TLS towards the servers, and for their checks; `None`: plain.
+    pub tls: Option<PoolTls>,
     /// At least one; addresses are unique within the pool.
     pub servers: Vec<Server>,
     /// How servers are checked; `None` is `health: none`: every server counts as up.
@@ -325,6 +381,17 @@ pub struct Pool {
     pub when_all_down: WhenAllDown,
     /// Idle connections that are kept for later requests.
     pub keep_alive: KeepAlive,
+}
+
+/// What the servers of a pool speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PoolProtocol {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2: over TLS by ALPN, else with prior knowledge.
+    H2,
+    /// With TLS what the server chooses by ALPN, without it HTTP/1.1.
+    Auto,
 }
 
 /// How a server is picked.
@@ -405,10 +472,12 @@ pub struct Health {
 /// What a check asks.
 #[derive(Debug, Clone)]
 pub enum Probe {
-    /// A connect succeeds.
+    /// A connect succeeds; with TLS, a handshake too.
     Tcp,
     /// A GET is answered as expected.
     Http(HttpProbe),
+    /// `grpc.health.v1.Health/Check` for this service is answered `SERVING`; empty is the server as a whole.
+    Grpc(String),
 }
 
 /// `health: { http: PATH, … }`.

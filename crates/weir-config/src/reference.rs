@@ -93,6 +93,9 @@ fn one(kind: Kind) -> String {
         Kind::CountOrAuto { min, max } => format!("`auto`, or {min} to {max}"),
         Kind::Size { min, max } => format!("a size, {} to {}", size_text(min), size_text(max)),
         Kind::Duration => "a duration".to_owned(),
+        Kind::Rate => "a rate".to_owned(),
+        Kind::File => "a path".to_owned(),
+        Kind::CipherSuite => "a cipher suite".to_owned(),
         _ => kind.what(),
     }
 }
@@ -127,6 +130,8 @@ const VALUES: &str = "\
 
 - **Duration**: a whole number and a unit: `100ms`, `2s`, `5m`, `1h`. Longer than zero, at most a year (`8760h`).
 - **Size**: a whole number and a unit: `512B`, `16KiB`, `10MiB`, `1GiB`, `1TiB`.
+- **Rate**: a whole number and a unit: `100/s`, `600/m`, `1000/h`.
+- **Path of a file**: with a `/`: `/etc/weir/shop.pem` or `./shop.pem`, which is relative to the working directory.
 - **Address to listen on**: `\":8080\"` is every address of the host, IPv6 and IPv4. `127.0.0.1:8080` and
   `\"[::1]:8080\"` are one address. Port 0 takes a free port.
 - **Address of a server**: `10.0.0.11:8080` or `\"[fd00::1]:8080\"`. Names are not looked up.
@@ -143,6 +148,10 @@ const VALUES: &str = "\
 - **Regular expression**: `~`, a space, and an expression in the syntax of the Rust crate `regex`, over bytes, with
   classes of ASCII characters. It may match anywhere in the value: write `^` and `$` where it must not.
 - **Status codes**: `200`, `200-299`, or a list of both.
+- **Secret**: never in the file itself, only `{ file: PATH }` or `{ env: NAME }`.
+- **Cipher suites**: `TLS_AES_256_GCM_SHA384`, `TLS_AES_128_GCM_SHA256`, `TLS_CHACHA20_POLY1305_SHA256` (TLS 1.3), and
+  `TLS_ECDHE_ECDSA_WITH_…` and `TLS_ECDHE_RSA_WITH_…` `AES_256_GCM_SHA384`, `AES_128_GCM_SHA256`,
+  `CHACHA20_POLY1305_SHA256` (TLS 1.2). A list names at least one for each version that is spoken.
 - **Header fields that cannot be edited**, because they frame a message or belong to one connection: `connection`,
   `content-length`, `expect`, `host` (use `rewrite`), `keep-alive`, `proxy-connection`, `te`, `trailer`,
   `transfer-encoding`, `upgrade`.

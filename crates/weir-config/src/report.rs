@@ -49,6 +49,41 @@ pub struct FindingPlace {
     pub length: usize,
 }
 
+/// Where something is written, for [`crate::Checked::report`].
+///
+/// A place is no part of what is configured: all are equal, so that a line more above does not make a certificate
+/// another one to whoever compares two configurations.
+#[derive(Clone, Copy)]
+pub struct Place(pub(crate) Span);
+
+impl PartialEq for Place {
+    fn eq(&self, _: &Place) -> bool {
+        true
+    }
+}
+
+impl Eq for Place {}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Place")
+    }
+}
+
+/// What was found after the check of the text, in what the text names: a certificate that has expired, a key that
+/// does not belong to it.
+#[derive(Debug, Clone)]
+pub struct Late {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What of the configuration it concerns.
+    pub place: Place,
+    /// What is wrong, in one line.
+    pub message: String,
+    /// The way out.
+    pub help: Option<String>,
+}
+
 /// Everything that is wrong with a configuration. At least one finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Errors {
@@ -195,6 +230,11 @@ impl Findings {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.list.is_empty()
+    }
+
+    pub(crate) fn late(&mut self, late: Late) {
+        let raw = self.add(late.severity, late.place.0, late.message);
+        raw.help = late.help;
     }
 
     fn add(&mut self, severity: Severity, span: Span, message: String) -> &mut Raw {

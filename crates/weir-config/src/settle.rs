@@ -35,11 +35,24 @@ fn listener(listener: &mut Filled) {
     if let (None, Some(bind)) = (section.get("name"), &bind) {
         insert(section, 0, "name", span, Scalar { text: bind.clone(), quoted: true }, Kind::Name);
     }
+    if let Some(tls) = section.entries.iter_mut().find(|entry| entry.name == "tls") {
+        settle_tls(&mut tls.value);
+    }
     let name = section.get("name").and_then(Filled::as_text).map(str::to_owned);
     let routes = section.entries.iter_mut().find(|entry| entry.name == "routes");
     let Some(Data::List(routes)) = routes.map(|entry| &mut entry.value.data) else { return };
     for (index, route) in routes.iter_mut().enumerate() {
         settle_route(route, name.as_deref().map(|name| format!("{name}#{}", index + 1)));
+    }
+}
+
+fn settle_tls(tls: &mut Filled) {
+    let span = tls.span;
+    let first = tls.list("certificates").first().and_then(Filled::as_text).map(str::to_owned);
+    let Some(section) = tls.section_mut() else { return };
+    if let (None, Some(first)) = (section.get("default"), first) {
+        let text = Scalar { text: first, quoted: true };
+        insert(section, 1, "default", span, text, Kind::CertificateName);
     }
 }
 
@@ -81,7 +94,8 @@ fn settle_health(health: &mut Filled) {
     let interval = health.duration("interval");
     let Some(section) = health.section_mut() else { return };
     let plain = |text: &str| Scalar { text: text.to_owned(), quoted: false };
-    if section.get("http").is_none() && section.get("tcp").is_none() && !section.doubtful {
+    let asked = ["http", "grpc", "tcp"].iter().any(|name| section.get(name).is_some());
+    if !asked && !section.doubtful {
         insert(section, 0, "tcp", span, plain("connect"), Kind::Text);
     }
     if section.get("http").is_some() && section.get("expect").is_none() {
@@ -106,7 +120,7 @@ fn insert(section: &mut Section, at: usize, name: &str, span: Span, scalar: Scal
 /// A default as a value. It is right, or it was made from something that was already refused.
 fn one(span: Span, scalar: Scalar, kind: Kind) -> Filled {
     let value = match kind {
-        Kind::Name | Kind::Text => Ok(Value::Text),
+        Kind::Name | Kind::CertificateName | Kind::Text => Ok(Value::Text),
         _ => kind.parse(&scalar),
     };
     let data = value.map_or(Data::Bad, |value| Data::One(scalar, value));

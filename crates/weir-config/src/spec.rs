@@ -4,10 +4,12 @@
 //! page. A key that the design names but no engine does yet is [`Status::Later`]: it is refused as `not
 //! supported yet`, so that nobody believes in a protection that is not there.
 
+mod certificate;
 mod listener;
 mod pool;
 mod root;
 mod route;
+mod tls;
 mod walk;
 
 use crate::kind::Kind;

@@ -89,9 +89,7 @@ fn the_whole_design_is_known_and_what_is_not_built_is_refused() {
         errors.findings.iter().map(|finding| finding.message.split('`').nth(1).unwrap()).collect();
     let expected = [
         "admin",
-        "certificates",
         "accept_proxy",
-        "tls",
         "limits",
         "retry",
         "tcp",
@@ -106,8 +104,6 @@ fn the_whole_design_is_known_and_what_is_not_built_is_refused() {
         "slow_start",
         "queue",
         "peak_ewma",
-        "tls",
-        "h2",
         "discover",
         "postgres",
         "on_role_change",

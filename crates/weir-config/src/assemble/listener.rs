@@ -4,9 +4,10 @@ use std::collections::{HashMap, hash_map::Entry};
 
 use ipnet::IpNet;
 
-use super::{Once, bind, route, shadow, to_usize};
+use super::{Once, bind, named::Named, route, shadow, tls, to_u32, to_usize};
 use crate::{
-    Action, ForwardedFields, HttpSettings, Listener, Match, Rewrite, Route,
+    Action, ForwardedFields, Http2Settings, HttpProtocols, HttpSettings, Listener, Match, PoolIndex, Rate,
+    Rewrite, Route,
     fill::first_at,
     filled::Filled,
     kind::Value,
@@ -17,10 +18,11 @@ use crate::{
 pub(super) fn listeners(
     root: &Filled,
     binds: &mut Once,
-    pools: &mut route::PoolNames,
+    pools: &mut Named,
+    certificates: &mut Named,
     findings: &mut Findings,
 ) -> Vec<Listener> {
-    let (mut names, mut route_names) = (Names::default(), Names::default());
+    let (mut names, mut route_names) = (Labels::default(), Labels::default());
     let mut listeners = Vec::new();
     for node in root.list("listeners") {
         let bind = bind(node, binds, findings);
@@ -40,14 +42,16 @@ pub(super) fn listeners(
             route_names.add(&route.name, node.span, false, "route", findings);
             routes.push(route);
         }
-        listeners.push(Listener { bind, http: http(node.get("http").unwrap_or(node)), name, routes });
+        let tls = node.get("tls").map(|node| tls::listener(node, certificates, findings));
+        let http = http(node.get("http").unwrap_or(node), findings);
+        listeners.push(Listener { bind, tls, http, name, routes });
     }
     listeners
 }
 
 /// `pool: NAME` on the listener: one route for everything.
-fn whole(node: &Filled, name: &str, pools: &mut route::PoolNames, findings: &mut Findings) -> Option<Route> {
-    let pool = pools.find(node.get("pool")?, findings)?;
+fn whole(node: &Filled, name: &str, pools: &mut Named, findings: &mut Findings) -> Option<Route> {
+    let pool = PoolIndex(pools.find(node.get("pool")?, findings)?);
     Some(Route {
         name: format!("{name}#1"),
         matches: Match::default(),
@@ -59,8 +63,10 @@ fn whole(node: &Filled, name: &str, pools: &mut route::PoolNames, findings: &mut
     })
 }
 
-fn http(http: &Filled) -> HttpSettings {
+fn http(http: &Filled, findings: &mut Findings) -> HttpSettings {
+    let speaks = |name: &str| http.list("protocols").iter().any(|item| item.as_word() == Some(name));
     HttpSettings {
+        protocols: HttpProtocols { http1: speaks("http1"), h2: speaks("h2") },
         header_timeout: http.duration("header_timeout"),
         body_timeout: http.duration("body_timeout"),
         idle_timeout: http.duration("idle_timeout"),
@@ -76,6 +82,28 @@ fn http(http: &Filled) -> HttpSettings {
             Some("none") => ForwardedFields::None,
             _ => ForwardedFields::All,
         },
+        http2: http2(http.get("http2").unwrap_or(http), findings),
+    }
+}
+
+fn http2(http2: &Filled, findings: &mut Findings) -> Http2Settings {
+    let (stream, connection) = (http2.number("stream_window"), http2.number("connection_window"));
+    if let Some(place) = http2.get("connection_window").filter(|_| connection < stream && connection > 0) {
+        findings
+            .error(place.span, "`connection_window` is smaller than `stream_window`, which it limits")
+            .help("lengthen `connection_window` or shorten `stream_window`");
+    }
+    let rate = |name: &str| match http2.get(name).and_then(Filled::value) {
+        Some(Value::Rate(rate)) => *rate,
+        _ => Rate { count: 1, per: std::time::Duration::from_secs(1) },
+    };
+    Http2Settings {
+        max_concurrent_streams: to_u32(http2.number("max_concurrent_streams")),
+        stream_window: to_u32(stream),
+        connection_window: to_u32(connection),
+        max_resets: rate("max_resets"),
+        max_control_frames: rate("max_control_frames"),
+        max_empty_frames: rate("max_empty_frames"),
     }
 }
 
@@ -89,16 +117,16 @@ pub(super) fn networks(node: &Filled, name: &str) -> Vec<IpNet> {
 
 /// The names of all things of one kind. They are labels in metrics: two things cannot share one.
 #[derive(Default)]
-struct Names(HashMap<String, Named>);
+struct Labels(HashMap<String, Label>);
 
 /// Where a name was first, and whether somebody wrote it: otherwise it is made from an address.
 #[derive(Clone, Copy)]
-struct Named {
+struct Label {
     span: Span,
     written: bool,
 }
 
-impl Names {
+impl Labels {
     /// Takes the name of this thing.
     fn take(&mut self, node: &Filled, name: &str, kind: &str, findings: &mut Findings) {
         if let Some(place) = node.get("name").filter(|place| !place.is_bad()) {
@@ -110,7 +138,7 @@ impl Names {
         let first = match self.0.entry(name.to_owned()) {
             Entry::Occupied(first) => *first.get(),
             Entry::Vacant(vacant) => {
-                vacant.insert(Named { span, written });
+                vacant.insert(Label { span, written });
                 return;
             }
         };

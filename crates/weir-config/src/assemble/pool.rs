@@ -1,8 +1,8 @@
 //! `pools.NAME`.
 
-use super::{Once, to_u32, to_usize};
+use super::{Once, tls, to_u32, to_usize};
 use crate::{
-    Balance, HashKey, Health, HttpProbe, KeepAlive, Pool, Probe, Server, WhenAllDown,
+    Balance, HashKey, Health, HttpProbe, KeepAlive, Pool, PoolProtocol, Probe, Server, WhenAllDown,
     fill::first_at,
     filled::{Data, Entry, Filled},
     kind::Value,
@@ -15,9 +15,17 @@ const EXPECT_BODY_BYTES_MAX: usize = 64 * 1024;
 pub(super) fn pool(entry: &Entry, findings: &mut Findings) -> Pool {
     let pool = &entry.value;
     let keep_alive = pool.get("keep_alive").unwrap_or(pool);
+    let protocol = match pool.word("protocol") {
+        Some("h2") => PoolProtocol::H2,
+        Some("auto") => PoolProtocol::Auto,
+        _ => PoolProtocol::Http1,
+    };
+    grpc_needs_h2(pool, protocol, findings);
     Pool {
         name: entry.name.clone(),
         balance: balance(pool.get("balance")),
+        protocol,
+        tls: pool.get("tls").map(|node| tls::pool(entry, node, findings)),
         servers: servers(entry, findings),
         health: pool
             .get("health")
@@ -33,6 +41,22 @@ pub(super) fn pool(entry: &Entry, findings: &mut Findings) -> Pool {
             timeout: keep_alive.duration("timeout"),
             age: keep_alive.duration("age"),
         },
+    }
+}
+
+/// gRPC is HTTP/2: in a pool that never speaks it, no check could pass.
+fn grpc_needs_h2(pool: &Filled, protocol: PoolProtocol, findings: &mut Findings) {
+    let speaks = match protocol {
+        PoolProtocol::Http1 => false,
+        PoolProtocol::H2 => true,
+        PoolProtocol::Auto => pool.get("tls").is_some(),
+    };
+    let refused = pool.get("protocol").is_none_or(Filled::is_bad);
+    let entry = pool.get("health").and_then(Filled::section).and_then(|section| section.entry("grpc"));
+    if let Some(entry) = entry.filter(|_| !speaks && !refused) {
+        findings
+            .error(entry.span, "a check by `grpc` needs HTTP/2, which this pool does not speak")
+            .help("write `protocol: h2` in the pool");
     }
 }
 
@@ -113,6 +137,9 @@ fn health(node: &Filled, findings: &mut Findings) -> Health {
 }
 
 fn probe(node: &Filled, findings: &mut Findings) -> Probe {
+    if let Some(service) = node.text("grpc") {
+        return Probe::Grpc(service.to_owned());
+    }
     let Some(path) = node.get("http") else { return Probe::Tcp };
     let ranges = node.list("expect").iter().filter_map(|range| match range.value() {
         Some(Value::Range(from, to)) => Some((*from, *to)),

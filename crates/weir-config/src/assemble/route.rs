@@ -1,19 +1,15 @@
 //! `listeners[].routes[]`.
 
-use std::collections::HashMap;
-
-use super::{Once, listener::networks, to_u32};
+use super::{Once, listener::networks, named::Named, to_u32};
 use crate::{
     Action, HeaderEdits, Match, PathPattern, PoolIndex, Redirect, Respond, Rewrite, Route, ValuePattern,
     fill::first_at,
     filled::{Entry, Filled},
     kind::Value,
-    nearest::nearest,
     report::{Findings, shown},
-    tree::Span,
 };
 
-pub(super) fn route(node: &Filled, pools: &mut PoolNames, findings: &mut Findings) -> Route {
+pub(super) fn route(node: &Filled, pools: &mut Named, findings: &mut Findings) -> Route {
     let action = action(node, pools, findings);
     if matches!(action, Some(Action::Redirect(_) | Action::Respond(_))) {
         no_upstream(node, findings);
@@ -47,9 +43,9 @@ fn no_upstream(node: &Filled, findings: &mut Findings) {
     }
 }
 
-fn action(node: &Filled, pools: &mut PoolNames, findings: &mut Findings) -> Option<Action> {
+fn action(node: &Filled, pools: &mut Named, findings: &mut Findings) -> Option<Action> {
     if let Some(pool) = node.get("pool") {
-        return pools.find(pool, findings).map(Action::Pool);
+        return pools.find(pool, findings).map(|pool| Action::Pool(PoolIndex(pool)));
     }
     if let Some(split) = node.get("split") {
         return Some(Action::Split(shares(split, pools, findings)));
@@ -60,12 +56,12 @@ fn action(node: &Filled, pools: &mut PoolNames, findings: &mut Findings) -> Opti
     node.get("respond").map(|node| Action::Respond(respond(node, findings)))
 }
 
-fn shares(split: &Filled, pools: &mut PoolNames, findings: &mut Findings) -> Vec<(PoolIndex, u32)> {
+fn shares(split: &Filled, pools: &mut Named, findings: &mut Findings) -> Vec<(PoolIndex, u32)> {
     let mut shares = Vec::new();
     for entry in split.pairs() {
         let pool = pools.named(&entry.name, entry.span, findings);
         if let (Some(pool), Some(share)) = (pool, entry.value.as_number()) {
-            shares.push((pool, to_u32(share)));
+            shares.push((PoolIndex(pool), to_u32(share)));
         }
     }
     if shares.len() == split.pairs().len()
@@ -180,72 +176,5 @@ fn twice(entry: &Entry, name: String, names: &mut Once, findings: &mut Findings)
     if let Some(first) = names.take(name, entry.span) {
         let message = format!("`{}` is written twice{}", shown(&entry.name), first_at(first, entry.span));
         findings.error(entry.span, message);
-    }
-}
-
-/// The pools by name, and which of them somebody uses.
-pub(super) struct PoolNames {
-    pools: HashMap<String, Known>,
-    /// The pools could be read at all: otherwise every reference would be reported.
-    readable: bool,
-}
-
-struct Known {
-    index: PoolIndex,
-    span: Span,
-    used: bool,
-}
-
-impl PoolNames {
-    pub(super) fn new(root: &Filled) -> PoolNames {
-        let known = |(index, entry): (usize, &Entry)| {
-            (entry.name.clone(), Known { index: PoolIndex(index), span: entry.span, used: false })
-        };
-        let section = root.section();
-        PoolNames {
-            pools: root.map("pools").iter().enumerate().map(known).collect(),
-            readable: section.is_some_and(|section| {
-                let pools = section.get("pools");
-                pools.is_some_and(|pools| !pools.is_bad() && (pools.written || !section.doubtful))
-            }),
-        }
-    }
-
-    /// The pool that this value names.
-    pub(super) fn find(&mut self, node: &Filled, findings: &mut Findings) -> Option<PoolIndex> {
-        let name = node.as_text()?.to_owned();
-        self.named(&name, node.span, findings)
-    }
-
-    fn named(&mut self, name: &str, span: Span, findings: &mut Findings) -> Option<PoolIndex> {
-        if let Some(known) = self.pools.get_mut(name) {
-            known.used = true;
-            return Some(known.index);
-        }
-        if self.readable {
-            // In the written order, so that of two equally near names it is always the same one.
-            let mut names: Vec<(PoolIndex, &str)> = Vec::new();
-            if !findings.is_full() {
-                names.extend(self.pools.iter().map(|(name, known)| (known.index, name.as_str())));
-                names.sort_unstable();
-            }
-            let found = match nearest(name, names.into_iter().map(|(_, name)| name)) {
-                Some(near) => findings
-                    .error(span, format!("there is no pool `{}`, did you mean `{near}`?", shown(name))),
-                None => findings.error(span, format!("there is no pool `{}`", shown(name))),
-            };
-            if self.pools.is_empty() {
-                found.help("the file has no `pools`");
-            }
-        }
-        None
-    }
-
-    pub(super) fn warn_unused(&self, findings: &mut Findings) {
-        for (name, known) in &self.pools {
-            if !known.used {
-                findings.warning(known.span, format!("no route uses the pool `{}`", shown(name)));
-            }
-        }
     }
 }

@@ -5,6 +5,8 @@ use crate::{
     PoolIndex, Probe, ValuePattern, WhenAllDown, check, from_servers,
 };
 
+mod tls;
+
 fn load(text: &str) -> Checked {
     check("f", text).unwrap_or_else(|errors| panic!("{errors}"))
 }

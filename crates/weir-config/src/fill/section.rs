@@ -19,7 +19,14 @@ impl Filler<'_> {
     ) -> Filled {
         let Content::Map(pairs) = &node.content else {
             let message = format!("{subject} must be a section, not {}", node.kind());
-            self.findings.error(place(node, subject), message).help(format!("it has {}", keys(section)));
+            let found = self.findings.error(place(node, subject), message);
+            match &node.content {
+                // A secret, or keys of tickets, as other programs name them.
+                Content::Scalar(path) if section.key("file").is_some() && path.text.contains('/') => {
+                    found.help(format!("write `{{ file: {} }}`", shown(&path.text)));
+                }
+                _ => found.help(format!("it has {}", keys(section))),
+            }
             return self.bad(node.span);
         };
         let mut filled = Section::default();

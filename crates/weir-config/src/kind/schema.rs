@@ -1,7 +1,7 @@
 //! What the JSON Schema says about a kind.
 
 use super::Kind;
-use crate::{json::Json, spec::Status};
+use crate::{CipherSuite, json::Json, spec::Status};
 
 impl Kind {
     pub(crate) fn schema(self) -> Json {
@@ -18,11 +18,23 @@ impl Kind {
                 let built = words.iter().filter(|word| word.status == Status::Built);
                 Json::object([("enum", Json::texts(built.map(|word| word.name)))])
             }
-            Kind::Name | Kind::PoolName => pattern("^\\S+$"),
+            Kind::Name | Kind::PoolName | Kind::CertificateName => pattern("^\\S+$"),
             Kind::Bind => pattern(":[0-9]+$"),
             Kind::ServerAddress => pattern("^(\\[.+\\]|[0-9.]+):[0-9]+$"),
             Kind::Network => pattern("^[0-9A-Fa-f.:]+(/[0-9]+)?$"),
             Kind::HostPattern | Kind::Host | Kind::HostName => pattern("^[^\\s/]+$"),
+            Kind::AcmeDomain => pattern("^[^\\s/*]+$"),
+            Kind::Email => pattern("^[^@\\s]+@[^@\\s]+$"),
+            Kind::HttpsUrl => pattern("^https://"),
+            Kind::Rate => pattern("^[0-9]+/[smh]$"),
+            Kind::File => pattern("/"),
+            Kind::EnvName => pattern("^[A-Za-z_][A-Za-z0-9_]*$"),
+            Kind::GrpcService => pattern("^[A-Za-z0-9._/-]*$"),
+            Kind::TlsVersion => Json::object([("enum", Json::texts(["1.2", "1.3"]))]),
+            Kind::Challenge => Json::object([("enum", Json::texts(["http-01", "tls-alpn-01"]))]),
+            Kind::CipherSuite => {
+                Json::object([("enum", Json::texts(CipherSuite::ALL.iter().map(|suite| suite.name())))])
+            }
             Kind::PathPattern => pattern("^(/|~ )"),
             Kind::PathPrefix | Kind::Target => pattern("^/"),
             Kind::Location => pattern("^(/|https?://)"),

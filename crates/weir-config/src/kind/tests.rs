@@ -253,3 +253,83 @@ fn names_and_targets() {
     check(Kind::HashKey, "path", "Hash(Path)");
     check(Kind::HashKey, "client_ip", "write `balance: client_ip`, without `hash`");
 }
+
+#[test]
+fn files_and_variables() {
+    check(Kind::File, "/etc/weir/shop.pem", "fine");
+    check(Kind::File, "./shop.pem", "fine");
+    let help = "a path is written with a `/`: `/etc/weir/shop.pem` or `./shop.pem`";
+    check(Kind::File, "shop.pem", &format!("`shop.pem` is not the path of a file; {help}"));
+    check(Kind::EnvName, "SHOP_KEY", "fine");
+    check(Kind::EnvName, "8KEY", "`8KEY` is not the name of an environment variable");
+    check(
+        Kind::EnvName,
+        "${KEY}",
+        "`${KEY}` is not the name of an environment variable; did you mean `KEY`, without `$`?",
+    );
+}
+
+#[test]
+fn tls_versions_and_cipher_suites() {
+    let help = "expected `\"1.2\"` or `\"1.3\"`";
+    check_quoted(Kind::TlsVersion, "1.2", "Tls(Tls12)");
+    check_quoted(Kind::TlsVersion, "1.3", "Tls(Tls13)");
+    check(
+        Kind::TlsVersion,
+        "1.3",
+        "plain `1.3` is a number to some readers of YAML; write \"1.3\", in quotes",
+    );
+    for text in ["TLSv1.2", "tls1_2", "TLS 1.2"] {
+        let expected = format!("unknown value `{text}`, did you mean `\"1.2\"`?; {help}");
+        check(Kind::TlsVersion, text, &expected);
+    }
+    check(
+        Kind::TlsVersion,
+        "TLSv1",
+        &format!("`TLSv1` is no longer safe, and not supported (RFC 8996); {help}"),
+    );
+    check(Kind::CipherSuite, "TLS_AES_128_GCM_SHA256", "Cipher(TLS_AES_128_GCM_SHA256)");
+    check(
+        Kind::CipherSuite,
+        "ECDHE-ECDSA-CHACHA20-POLY1305",
+        "unknown cipher suite `ECDHE-ECDSA-CHACHA20-POLY1305`, did you mean `TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256`?",
+    );
+    let words =
+        |text: &str| Kind::CipherSuite.parse(&Scalar { text: text.to_owned(), quoted: false }).is_err();
+    assert!(["HIGH:!aNULL", "TLS_RSA_WITH_AES_128_CBC_SHA", "RC4", ""].into_iter().all(words));
+}
+
+#[test]
+fn acme() {
+    check(Kind::AcmeDomain, "shop.example.com", "fine");
+    check(Kind::AcmeDomain, "localhost", "fine");
+    check(
+        Kind::AcmeDomain,
+        "[2001:db8::1]",
+        "`[2001:db8::1]` is an IP address, for which no certificate is ordered",
+    );
+    check(
+        Kind::AcmeDomain,
+        "a.example.com:443",
+        "`a.example.com:443` has a port, which does not belong here",
+    );
+    check(Kind::Challenge, "http-01", "Challenge(Http01)");
+    check(Kind::Challenge, "tls-alpn-01", "Challenge(TlsAlpn01)");
+    check(Kind::Email, "ops@example.com", "fine");
+    check(Kind::Email, "ops", "`ops` is not an address of mail");
+    check(Kind::HttpsUrl, "https://acme.example.com:14000/dir", "fine");
+    check(Kind::HttpsUrl, "acme.example.com", "`acme.example.com` is not a URL; write `https://HOST/PATH`");
+    check(Kind::HttpsUrl, "https://a b/", "`https://a b/` is not a URL; write `https://HOST/PATH`");
+}
+
+#[test]
+fn grpc_services_and_rates() {
+    check_quoted(Kind::GrpcService, "", "fine");
+    check(Kind::GrpcService, "shop.v1.Orders", "fine");
+    check(Kind::Rate, "100/s", "Rate(Rate { count: 100, per: 1s })");
+    check(Kind::Rate, "7/h", "Rate(Rate { count: 7, per: 3600s })");
+    let help = "write a whole number and a unit: `100/s`, `600/m` or `1000/h`";
+    for text in ["100", "/s", "1.5/s", "-1/s", "100/d", "+1/s"] {
+        check(Kind::Rate, text, &format!("`{text}` is not a rate; {help}"));
+    }
+}

@@ -1,6 +1,6 @@
 //! `pools.NAME`: its servers, how one is picked, and how they are checked.
 
-use super::{Choice, List, Map, Section, Shape, Word, key, later, later_word, word};
+use super::{Choice, List, Map, Section, Shape, Word, key, later, later_word, tls::POOL_TLS, word};
 use crate::kind::Kind;
 
 pub(super) static POOL: Section = Section {
@@ -10,6 +10,7 @@ pub(super) static POOL: Section = Section {
         key("balance", Shape::WordOrSection(&ALGORITHMS, &BALANCE), "How a server is picked.")
             .default("round_robin"),
         key("servers", Shape::List(&SERVERS), "The servers; at least one.").required(),
+        key("tls", Shape::Section(&POOL_TLS), "TLS towards the servers; without it, none."),
         key("health", Shape::WordOrSection(&NO_HEALTH, &HEALTH), "How servers are checked.")
             .default("{ tcp: connect }"),
         key("connect_timeout", Shape::One(Kind::Duration), "How long a connect may take.").default("2s"),
@@ -22,7 +23,6 @@ pub(super) static POOL: Section = Section {
         later("sticky", "Keeping a client on its server."),
         later("slow_start", "Growing the share of a new server."),
         later("queue", "Requests that wait for a server."),
-        later("tls", "TLS towards the servers."),
         later("discover", "Servers found through DNS."),
         later("on_role_change", "What happens to sessions when a database changes its primary."),
     ],
@@ -80,11 +80,17 @@ static NO_HEALTH: [Word; 1] = [word("none", "no checks: every server counts as u
 static HEALTH: Section = Section {
     path: "pools.NAME.health",
     doc: "Each server is asked regularly, from the first moment on. Failed connects of real requests count as \
-          failed checks. Without `http`, the check is a TCP connect.",
+          failed checks. Without `http` and `grpc`, the check is a TCP connect. In a pool with `tls`, \
+          every check goes over TLS.",
     keys: &[
         key("http", Shape::One(Kind::Target), "GET this path."),
-        key("tcp", Shape::One(Kind::Word(&TCP)), "Connect, and nothing more.")
-            .settled("`connect` without `http`"),
+        key(
+            "grpc",
+            Shape::One(Kind::GrpcService),
+            "Ask the gRPC health service for this service; `\"\"` is the server as a whole.",
+        ),
+        key("tcp", Shape::One(Kind::Word(&TCP)), "Connect, and nothing more; with `tls`, a handshake too.")
+            .settled("`connect` without `http` and `grpc`"),
         key("host", Shape::One(Kind::Host), "`Host` of the request; without it, the server's address.")
             .needs("http"),
         key("expect", Shape::OneOrList(Kind::StatusRange), "The status codes of a good answer.")
@@ -108,7 +114,7 @@ static HEALTH: Section = Section {
             .default("2"),
         later("postgres", "Asks a PostgreSQL server for its role."),
     ],
-    choices: &[Choice { keys: &["http", "tcp", "postgres"], needed: false }],
+    choices: &[Choice { keys: &["http", "grpc", "tcp", "postgres"], needed: false }],
 };
 
 static TCP: [Word; 1] = [word("connect", "a connect succeeds")];
@@ -126,8 +132,8 @@ static ALL_DOWN: [Word; 2] =
 
 static PROTOCOLS: [Word; 3] = [
     word("http1", "HTTP/1.1"),
-    later_word("h2", "HTTP/2"),
-    later_word("auto", "the best that a server offers"),
+    word("h2", "HTTP/2, with `tls` or without"),
+    word("auto", "with `tls`, what a server chooses (ALPN): HTTP/2 or HTTP/1.1; without, HTTP/1.1"),
 ];
 
 static KEEP_ALIVE: Section = Section {

@@ -1,6 +1,9 @@
 //! The top of the file: the sections, and those about the process itself.
 
-use super::{Key, List, Map, Section, Shape, Word, key, later, listener::LISTENER, pool::POOL, word};
+use super::{
+    Key, List, Map, Section, Shape, Word, certificate::CERTIFICATE, key, later, listener::LISTENER,
+    pool::POOL, word,
+};
 use crate::kind::Kind;
 
 pub(crate) static ROOT: Section = Section {
@@ -10,11 +13,12 @@ pub(crate) static ROOT: Section = Section {
         key("runtime", Shape::Section(&RUNTIME), "How the process runs.").default("{}"),
         key("metrics", Shape::Section(&METRICS), "Where metrics are answered; without it, nowhere."),
         key("log", Shape::Section(&LOG), "What is logged, and where.").default("{}"),
+        key("certificates", Shape::Map(&CERTIFICATES), "Certificates, for listeners with `tls`.")
+            .default("{}"),
         LISTENERS_KEY,
         key("pools", Shape::Map(&POOLS), "Where traffic goes: groups of servers that do the same work.")
             .default("{}"),
         later("admin", "The admin API and its address."),
-        later("certificates", "Certificates: from files, directories, or ACME."),
         later("ha", "Virtual IP addresses (VRRP) and announced ones (BGP)."),
         later("dns", "Authoritative DNS for global balancing."),
         later("regions", "Regions that global balancing chooses between."),
@@ -26,6 +30,9 @@ const LISTENERS_KEY: Key =
     key("listeners", Shape::List(&LISTENERS), "Where traffic comes in; at least one.").required();
 
 static LISTENERS: List = List { item: Shape::Section(&LISTENER), min: 1, max: 1024, unique: false };
+
+static CERTIFICATES: Map =
+    Map { name: Kind::Name, placeholder: "NAME", value: Shape::Section(&CERTIFICATE), min: 0, max: 10_000 };
 
 static POOLS: Map =
     Map { name: Kind::Name, placeholder: "NAME", value: Shape::Section(&POOL), min: 0, max: 10_000 };
@@ -54,6 +61,14 @@ static RUNTIME: Section = Section {
         .default("auto"),
         key("shutdown_grace", Shape::One(Kind::Duration), "How long open exchanges may go on after SIGTERM.")
             .default("30s"),
+        key(
+            "max_handshakes_per_worker",
+            Shape::One(Kind::Count { min: 1, max: 1_000_000 }),
+            "TLS handshakes of clients going on at once in each worker; at the limit, a new connection is closed.",
+        )
+        .default("4096"),
+        key("state_dir", Shape::One(Kind::File), "What Weir keeps for itself: ACME accounts, certificates, indices.")
+            .default("/var/lib/weir"),
     ],
     choices: &[],
 };

@@ -53,6 +53,8 @@ pub struct Piece {
     pub framing: usize,
     /// Bytes of data behind them.
     pub data: usize,
+    /// How many bytes at the end of the framing are the trailer section, with the empty line that ends it.
+    pub trailers: usize,
 }
 
 impl Chunked {
@@ -82,20 +84,20 @@ impl Chunked {
                     if self.size == 0 {
                         self.state = State::DataCr;
                     }
-                    return Ok(Piece { framing: at, data });
+                    return Ok(Piece { framing: at, data, trailers: 0 });
                 }
                 State::DataCr if byte == b'\r' => self.state = State::DataLf,
                 State::DataLf if byte == b'\n' => self.begin(),
                 State::DataCr | State::DataLf => return Err(Refusal::Chunk),
                 State::Trailers => {
-                    at += self.trailers(&input[at..])?;
-                    break;
+                    let trailers = self.trailers(&input[at..])?;
+                    return Ok(Piece { framing: at + trailers, data: 0, trailers });
                 }
                 State::Done => break,
             }
             at += 1;
         }
-        Ok(Piece { framing: at, data: 0 })
+        Ok(Piece { framing: at, ..Piece::default() })
     }
 
     fn begin(&mut self) {
