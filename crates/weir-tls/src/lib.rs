@@ -5,6 +5,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod acme;
+pub mod certs;
 mod client;
 mod server;
 mod session;

@@ -1,0 +1,86 @@
+//! What of a certificate decides when it is served: its names and its lifetime.
+
+use std::time::SystemTime;
+
+use super::der::{BOOLEAN, INTEGER, OCTET_STRING, OID, Reader, SEQUENCE};
+
+/// id-ce-subjectAltName (RFC 5280 section 4.2.1.6), 2.5.29.17.
+const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
+/// dNSName in a GeneralName.
+const DNS_NAME: u8 = 0x82;
+/// The most names of one certificate that are looked at; authorities give a hundred.
+const NAMES_MAX: usize = 1000;
+
+/// What is read from a leaf certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Leaf {
+    /// DNS names in lower case, `*.` in front of a wildcard. The common name is no name (RFC 9525 section 2).
+    pub(super) names: Vec<Box<str>>,
+    pub(super) not_before: SystemTime,
+    pub(super) not_after: SystemTime,
+    pub(super) serial: Box<[u8]>,
+}
+
+impl Leaf {
+    /// `None` if it is no certificate.
+    pub(super) fn read(der: &[u8]) -> Option<Leaf> {
+        let mut body = Reader::new(der).enter(SEQUENCE)?.enter(SEQUENCE)?;
+        body.take(0xa0); // version
+        let serial = body.take(INTEGER)?.into();
+        body.take(SEQUENCE)?; // signature
+        body.take(SEQUENCE)?; // issuer
+        let mut validity = body.enter(SEQUENCE)?;
+        let (not_before, not_after) = (validity.time()?, validity.time()?);
+        body.take(SEQUENCE)?; // subject
+        body.take(SEQUENCE)?; // subjectPublicKeyInfo
+        while body.peek().is_some_and(|tag| tag != 0xa3) {
+            body.next()?; // issuerUniqueID, subjectUniqueID
+        }
+        let mut names = Vec::new();
+        if let Some(mut extensions) = body.enter(0xa3).and_then(|mut all| all.enter(SEQUENCE)) {
+            while let Some(mut extension) = extensions.enter(SEQUENCE) {
+                let oid = extension.take(OID)?;
+                extension.take(BOOLEAN);
+                let value = extension.take(OCTET_STRING)?;
+                if oid == SUBJECT_ALT_NAME {
+                    names = dns_names(value)?;
+                }
+            }
+        }
+        Some(Leaf { names, not_before, not_after, serial })
+    }
+
+    /// Whether it is for this name, which is in lower case.
+    pub(super) fn covers(&self, name: &str) -> bool {
+        let parent = name.split_once('.').map(|(_, parent)| parent);
+        self.names.iter().any(|own| match own.strip_prefix("*.") {
+            Some(own) => parent == Some(own),
+            None => **own == *name,
+        })
+    }
+}
+
+fn dns_names(extension: &[u8]) -> Option<Vec<Box<str>>> {
+    let mut all = Reader::new(extension).enter(SEQUENCE)?;
+    let mut names = Vec::new();
+    while let Some((tag, value)) = all.next() {
+        if tag == DNS_NAME
+            && names.len() < NAMES_MAX
+            && let Some(name) = usable(value)
+        {
+            names.push(name);
+        }
+    }
+    Some(names)
+}
+
+/// A name that a client can ask for: letters, digits, hyphens, underscores; one `*` as the whole first label.
+fn usable(name: &[u8]) -> Option<Box<str>> {
+    let plain = name.strip_prefix(b"*.").unwrap_or(name);
+    let fine = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    if plain.is_empty() || name.len() > 253 || !plain.iter().all(fine) || plain.starts_with(b".") {
+        return None;
+    }
+    let name = std::str::from_utf8(name).ok()?;
+    Some(name.trim_end_matches('.').to_ascii_lowercase().into())
+}

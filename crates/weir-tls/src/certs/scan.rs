@@ -1,0 +1,211 @@
+//! What lies in a directory of certificates: every file with its print and its names, in parallel; and the index file
+//! that saves reading them again.
+//!
+//! The index holds names by print (time, size, number of the file), so a start only asks the file system for those.
+//! It is never trusted: it says which file to try, and the file says whether it is the one.
+
+use std::{
+    collections::HashMap,
+    fmt::Write as _,
+    fs, io,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    thread,
+};
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+
+use super::{
+    directory::DIRECTORY_FILES_MAX,
+    leaf::Leaf,
+    pair::{Text, stamp},
+    problem::{Part, Problem},
+};
+
+/// The most threads that look through a directory.
+const THREADS_MAX: usize = 16;
+const INDEX_HEAD: &str = "weir certificates 1";
+
+/// The names of files, by their prints.
+pub(super) type Known = HashMap<Box<str>, (u64, Vec<Box<str>>)>;
+
+/// A file of the directory, with the names in it.
+pub(super) struct Found {
+    pub(super) file: Box<str>,
+    pub(super) print: u64,
+    pub(super) names: Vec<Box<str>>,
+    /// It was not known, or had another print.
+    pub(super) read: bool,
+}
+
+/// A file that is not right, and why.
+pub(super) type Broken = (Box<str>, Problem);
+
+/// Everything in the directory, by file name; and what is not right.
+pub(super) fn scan(dir: &Path, known: &Known) -> Result<(Vec<Found>, Vec<Broken>), Problem> {
+    let shown = dir.display().to_string();
+    let cannot =
+        |error: io::Error| Problem::new(Part::Cert, &shown, format!("cannot read the directory: {error}"));
+    let files = list(dir).map_err(cannot)?;
+    if files.len() > DIRECTORY_FILES_MAX {
+        let message =
+            format!("the directory has {} certificates, the most are {DIRECTORY_FILES_MAX}", files.len());
+        return Err(Problem::new(Part::Cert, &shown, message));
+    }
+    let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
+    let handle = rustix::fs::openat(CWD, dir, flags, Mode::empty()).map_err(|error| cannot(error.into()))?;
+    let threads = thread::available_parallelism().map_or(1, |count| count.get().min(THREADS_MAX));
+    let share = files.len().div_ceil(threads).max(1);
+    let look = |file: &String| {
+        look(dir, &handle, file, known).map_err(|problem| (Box::from(file.as_str()), problem))
+    };
+    let results: Vec<Result<Found, _>> = thread::scope(|scope| {
+        let parts: Vec<_> = files
+            .chunks(share)
+            .map(|part| scope.spawn(move || part.iter().map(look).collect::<Vec<_>>()))
+            .collect();
+        // A part whose thread panicked would be a bug of ours, and is one here too.
+        parts.into_iter().flat_map(|part| part.join().expect("a look at a file does not panic")).collect()
+    });
+    let (mut found, mut problems) = (Vec::with_capacity(results.len()), Vec::new());
+    for result in results {
+        match result {
+            Ok(one) => found.push(one),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    Ok((found, problems))
+}
+
+/// `NAME.pem` and `NAME.crt`, sorted. Hidden files are none: Kubernetes keeps its versions in them.
+fn list(dir: &Path) -> io::Result<Vec<String>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        if let Ok(name) = entry?.file_name().into_string()
+            && !name.starts_with('.')
+            && (name.ends_with(".pem") || name.ends_with(".crt"))
+        {
+            files.push(name);
+        }
+    }
+    files.sort_unstable();
+    Ok(files)
+}
+
+fn look(dir: &Path, handle: impl std::os::fd::AsFd, file: &str, known: &Known) -> Result<Found, Problem> {
+    let path = || dir.join(file).display().to_string();
+    let mut hash = Xxh3::new();
+    let stat = rustix::fs::statat(&handle, file, AtFlags::empty());
+    let stat =
+        stat.map_err(|error| Problem::new(Part::Cert, &path(), format!("cannot read the file: {error}")))?;
+    stamp(&stat, &mut hash);
+    if let Some(name) = file.strip_suffix(".crt") {
+        let stat = rustix::fs::statat(&handle, format!("{name}.key"), AtFlags::empty());
+        let stat = stat
+            .map_err(|_| Problem::new(Part::Cert, &path(), format!("there is no `{name}.key` beside it")))?;
+        stamp(&stat, &mut hash);
+    }
+    let print = hash.digest();
+    if let Some((_, names)) = known.get(file).filter(|(of, _)| *of == print) {
+        return Ok(Found { file: file.into(), print, names: names.clone(), read: false });
+    }
+    let text = Text::file(Part::Cert, &dir.join(file))?;
+    let leaf = text.pem().leaf()?;
+    let leaf = Leaf::read(&leaf)
+        .ok_or_else(|| Problem::new(Part::Cert, &text.shown, "the first certificate cannot be read"))?;
+    Ok(Found { file: file.into(), print, names: leaf.names, read: true })
+}
+
+/// Where the index of a directory is kept.
+pub(super) fn index_file(state_dir: &Path, dir: &Path) -> PathBuf {
+    let number = xxh3_64(dir.as_os_str().as_encoded_bytes());
+    state_dir.join("certificates").join(format!("{number:016x}.index"))
+}
+
+/// What the index file knows. One that is missing, of another version or damaged knows nothing.
+pub(super) fn read_index(path: &Path) -> Known {
+    fs::read_to_string(path).ok().and_then(|text| parse(&text)).unwrap_or_default()
+}
+
+fn parse(text: &str) -> Option<Known> {
+    let (body, sum) = text.trim_end().rsplit_once('\n')?;
+    if u64::from_str_radix(sum.strip_prefix("sum ")?, 16).ok()? != xxh3_64(body.as_bytes()) {
+        return None;
+    }
+    let mut lines = body.lines();
+    if lines.next()? != INDEX_HEAD {
+        return None;
+    }
+    let line = |line: &str| {
+        let mut parts = line.splitn(3, '\t');
+        let print = u64::from_str_radix(parts.next()?, 16).ok()?;
+        let (file, names) = (parts.next()?, parts.next()?);
+        Some((file.into(), (print, names.split_ascii_whitespace().map(Box::from).collect())))
+    };
+    lines.map(line).collect()
+}
+
+/// Writes the index file, whole or not at all. Nobody else may read it: it lists what is served.
+pub(super) fn write_index(path: &Path, found: &[Found]) -> io::Result<()> {
+    let mut text = String::from(INDEX_HEAD);
+    for one in found.iter().filter(|one| !one.file.contains(['\t', '\n', '\r'])) {
+        let _ = write!(text, "\n{:016x}\t{}\t{}", one.print, one.file, one.names.join(" "));
+    }
+    let sum = xxh3_64(text.as_bytes());
+    let _ = writeln!(text, "\nsum {sum:016x}");
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let new = path.with_extension(format!("new.{}", std::process::id()));
+    let mut options = fs::OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    io::Write::write_all(&mut file, text.as_bytes())?;
+    fs::rename(&new, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index(names: &[(&str, &[&str])]) -> String {
+        let path = std::env::temp_dir().join(format!("weir-index-{}-{}", std::process::id(), names.len()));
+        let found: Vec<Found> = names
+            .iter()
+            .map(|(file, names)| Found {
+                file: (*file).into(),
+                print: 7,
+                names: names.iter().map(|name| Box::from(*name)).collect(),
+                read: true,
+            })
+            .collect();
+        write_index(&path, &found).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        text
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let text =
+            index(&[("a.pem", &["a.example", "*.a.example"]), ("b b.crt", &[]), ("bad\t.pem", &["x"])]);
+        let known = parse(&text).unwrap();
+        assert_eq!(known.len(), 2);
+        assert_eq!(known["a.pem"], (7, vec!["a.example".into(), "*.a.example".into()]));
+        assert_eq!(known["b b.crt"], (7, vec![]));
+    }
+
+    #[test]
+    fn what_is_damaged_is_not_read() {
+        let text = index(&[("a.pem", &["a.example"])]);
+        assert!(parse(&text).is_some());
+        for (what, wrong) in [
+            ("empty", String::new()),
+            ("cut off", text[..text.len() / 2].to_owned()),
+            ("changed", text.replace("a.example", "b.example")),
+            ("of another version", text.replace("certificates 1", "certificates 2")),
+        ] {
+            assert!(parse(&wrong).is_none(), "{what}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Which certificate a client gets.
+
+use std::{fmt::Write as _, sync::Arc, time::SystemTime};
+
+use rustls::{SignatureAlgorithm, SignatureScheme, sign::CertifiedKey};
+
+use super::{Client, Folder, checked, load, made, made_rsa, resolve, served};
+use crate::certs::{Answer, Options, Store, pair::Pair, pair::Text, problem::Part};
+
+fn store(folder: &Folder, certificates: &[&[&str]]) -> Store {
+    let mut lines = Vec::new();
+    for (number, names) in certificates.iter().enumerate() {
+        let path = folder.write(&format!("{number}.pem"), made(names).both());
+        lines.push((format!("c{number}"), format!("{{ cert: {} }}", path.display())));
+    }
+    let lines: Vec<(&str, String)> =
+        lines.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    load(&checked(&lines)).store
+}
+
+#[test]
+fn exact_before_wildcard_before_default() {
+    let folder = Folder::new();
+    let store = store(
+        &folder,
+        &[
+            &["first.example"],
+            &["*.shop.example", "shop.example"],
+            &["api.shop.example", "API2.shop.example"],
+        ],
+    );
+    let mut shown = String::new();
+    for asked in [
+        "shop.example",
+        "www.shop.example",
+        "WWW.Shop.Example",
+        "api.shop.example",
+        "api2.shop.example",
+        "a.b.shop.example",
+        "example",
+        "other.example",
+        "192.0.2.1",
+    ] {
+        writeln!(shown, "{asked}: {}", served(&store, asked).unwrap()).unwrap();
+    }
+    let expected = "\
+shop.example: *.shop.example
+www.shop.example: *.shop.example
+WWW.Shop.Example: *.shop.example
+api.shop.example: api.shop.example
+api2.shop.example: api.shop.example
+a.b.shop.example: first.example
+example: first.example
+other.example: first.example
+192.0.2.1: first.example
+";
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn of_two_kinds_for_one_name_the_client_gets_what_suits_it() {
+    let folder = Folder::new();
+    let rsa = folder.write("rsa.pem", made_rsa(&["a.example"]).both());
+    let ecdsa = folder.write("ecdsa.pem", made(&["a.example"]).both());
+    let lines = [
+        ("rsa", format!("{{ cert: {} }}", rsa.display())),
+        ("ecdsa", format!("{{ cert: {} }}", ecdsa.display())),
+    ];
+    let store = load(&checked(&lines)).store;
+    let kind = |asked: &str, schemes: &[SignatureScheme]| {
+        let client = Client { schemes: schemes.to_vec(), alpn: Vec::new() };
+        resolve(&store, asked, &client).unwrap().key.algorithm()
+    };
+    let (rsa, ecdsa) = (SignatureScheme::RSA_PSS_SHA256, SignatureScheme::ECDSA_NISTP256_SHA256);
+    assert_eq!(kind("a.example", &[rsa, ecdsa]), SignatureAlgorithm::ECDSA);
+    assert_eq!(kind("a.example", &[rsa]), SignatureAlgorithm::RSA);
+    assert_eq!(kind("a.example", &[ecdsa]), SignatureAlgorithm::ECDSA);
+    // The default, RSA, does not suit; its twin does.
+    assert_eq!(kind("other.example", &[ecdsa]), SignatureAlgorithm::ECDSA);
+    assert_eq!(kind("other.example", &[rsa, ecdsa]), SignatureAlgorithm::RSA);
+}
+
+#[test]
+fn what_the_acme_client_puts_in_is_served_and_survives_a_reload() {
+    let folder = Folder::new();
+    let acme = "{ acme: { domains: [auto.example] } }".to_owned();
+    let path = folder.write("a.pem", made(&["a.example"]).both());
+    let lines = [("files", format!("{{ cert: {} }}", path.display())), ("auto", acme)];
+    let checked = checked(&lines);
+    let store = load(&checked).store;
+    assert_eq!(served(&store, "auto.example").as_deref(), Some("a.example"));
+
+    assert!(store.put("auto", certified(&["auto.example"])));
+    assert!(!store.put("files", certified(&["auto.example"])), "files are not the ACME client's");
+    assert!(!store.put("nobody", certified(&["auto.example"])));
+    assert_eq!(served(&store, "auto.example").as_deref(), Some("auto.example"));
+
+    let again =
+        Store::load(&checked.config, Some(&store), &Options::default(), SystemTime::now()).ok().unwrap();
+    assert_eq!(served(&again.store, "auto.example").as_deref(), Some("auto.example"));
+    let status = again.store.status();
+    assert_eq!(
+        (status[1].name.as_str(), status[1].certificates, status[1].not_after.is_some()),
+        ("auto", 1, true)
+    );
+}
+
+#[test]
+fn a_question_of_an_acme_server_comes_before_all_else() {
+    let folder = Folder::new();
+    let path = folder.write("a.pem", made(&["a.example"]).both());
+    let checked = checked(&[("a", format!("{{ cert: {} }}", path.display()))]);
+    let special = certified(&["challenge.example"]);
+    let given = Arc::clone(&special);
+    let answer: Answer = Arc::new(move |hello| {
+        let asked = hello.alpn().is_some_and(|mut offered| offered.any(|one| one == b"acme-tls/1"));
+        asked.then(|| Arc::clone(&given))
+    });
+    let options = Options { answer: Some(answer), ..Options::default() };
+    let store = Store::load(&checked.config, None, &options, SystemTime::now()).ok().unwrap().store;
+    let question = Client { alpn: vec![b"acme-tls/1".to_vec()], ..Client::default() };
+    assert!(Arc::ptr_eq(&resolve(&store, "a.example", &question).unwrap(), &special));
+    assert_eq!(served(&store, "a.example").as_deref(), Some("a.example"));
+}
+
+fn certified(names: &[&str]) -> Arc<CertifiedKey> {
+    let text = Text { part: Part::Cert, shown: "made".to_owned(), bytes: made(names).both().into_bytes() };
+    Pair::new(&text, None).unwrap().certified
+}
