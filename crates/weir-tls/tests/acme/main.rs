@@ -45,7 +45,7 @@ async fn world_with(nonce_reject: u8, external: Option<(&'static str, &'static s
     let pki = Pki::new();
     let site = Site::start().await;
     let setup = Setup { http_port: site.http_port, tls_port: site.tls_port, nonce_reject, external };
-    let pebble = Pebble::start(&pki, &setup);
+    let pebble = Pebble::start(&pki, &setup).await;
     (pki, site, pebble)
 }
 
@@ -268,7 +268,7 @@ async fn an_account_that_the_authority_has_forgotten_is_made_anew() {
     keeping.until(Seen::issued).await;
     assert_eq!(pebble.logged("POST /sign-me-up"), 1);
 
-    pebble.restart();
+    pebble.restart(&pki).await;
     keeping.orders[0].key_type = KeyType::Rsa;
     keeper.change(keeping.orders.clone()).expect("the orders are fine");
     assert_eq!(keeping.until(Seen::ordering).await, Why::Changed);
