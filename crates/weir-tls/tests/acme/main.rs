@@ -159,6 +159,9 @@ async fn a_restart_takes_account_and_certificate_from_the_state_directory() {
     assert_eq!(why, Why::Changed);
     let served = keeping.until(Seen::served).await;
     assert_eq!((served.origin, served.names()), (Origin::Issued, "more.example shop.example".to_owned()));
+    let for_a_new_store = keeper.served();
+    assert_eq!(for_a_new_store.len(), 1);
+    assert!(served.is(&for_a_new_store[0].0, &for_a_new_store[0].1));
     // One account, and one order before and one after the restart.
     assert_eq!((pebble.logged("POST /sign-me-up"), pebble.logged("POST /order-plz")), (1, 2));
 }
