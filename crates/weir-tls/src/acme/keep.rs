@@ -91,11 +91,8 @@ impl Keep {
             } else {
                 self.shared.pace.look
             };
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                // An error means that everything ends, this task too.
-                _ = leads.changed() => {}
-            }
+            // Whichever comes first. The sender of the role is in `shared`, so it outlives this.
+            let _ = tokio::time::timeout(pause, leads.changed()).await;
         }
     }
 
