@@ -3,7 +3,7 @@
 use super::{H2Client, code, link::Event, name_of};
 
 /// What a peer may do. Each constructor names what the standard asks for; more is allowed by [`Expect::or`].
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Expect {
     connection: Vec<u32>,
     stream: Option<u32>,
@@ -73,6 +73,13 @@ impl Expect {
         self.alive |= other.alive;
         self.silent |= other.silent;
         self.unseen &= other.unseen;
+        self
+    }
+
+    /// A server may get the request, which looked right for a while.
+    #[must_use]
+    pub fn seen(mut self) -> Self {
+        self.unseen = false;
         self
     }
 
@@ -159,8 +166,12 @@ impl Expect {
 
     #[track_caller]
     fn grade_reset(&self, stream: u32, came: u32) -> Option<Grade> {
+        // The end of an answer that came before the request was whole (section 8.1).
+        if came == code::NO_ERROR {
+            return None;
+        }
         if self.stream != Some(stream) || self.stream_codes.is_empty() {
-            assert!(!self.alive || came == code::NO_ERROR, "RST_STREAM {}, expected {self:?}", name_of(came));
+            assert!(!self.alive, "RST_STREAM {}, expected {self:?}", name_of(came));
             return None;
         }
         let is_generic = came == code::PROTOCOL_ERROR || came == code::INTERNAL_ERROR;

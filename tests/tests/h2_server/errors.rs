@@ -53,10 +53,11 @@ fn errors() {
         "5.4.2: A stream error is an error related to a specific stream that \
         does not affect processing of other streams.",
         |t| {
-            t.client.send([t.ask.post(1), window_update(1, 0)]);
-            assert_eq!(t.client.reset(1), code::PROTOCOL_ERROR);
-            t.client.send([t.ask.get(3)]);
-            assert_eq!(t.client.response(3).status, 200);
+            if t.make_server_reset() {
+                assert_eq!(t.client.reset(1), code::PROTOCOL_ERROR);
+                t.client.send([t.ask.get(3)]);
+                assert_eq!(t.client.response(3).status, 200);
+            }
         },
     );
     s.talk(
@@ -64,20 +65,16 @@ fn errors() {
         "5.4.2: Normally, an endpoint SHOULD NOT send more than one RST_STREAM frame \
         for any stream.",
         |t| {
-            t.client.send([
-                t.ask.post(1),
-                window_update(1, 0),
-                window_update(1, 0),
-                data(1, *b"x"),
-                data(1, *b"x"),
-            ]);
-            let mut resets = 0;
-            t.client.send([ping(*b"counting")]);
+            if !t.make_server_reset() {
+                return;
+            }
+            t.client.send([window_update(1, 0), data(1, *b"x"), data(1, *b"x"), ping(*b"counting")]);
+            let mut more = 0;
             t.client.wait_for("answer to PING", |event| {
-                resets += usize::from(matches!(event, Event::Reset { .. }));
+                more += usize::from(matches!(event, Event::Reset { .. }));
                 matches!(event, Event::PingAck(_)).then_some(())
             });
-            assert_eq!(resets, 1);
+            assert_eq!(more, 0);
         },
     );
     s.run();

@@ -1,7 +1,9 @@
 //! RFC 9113 section 5.1: every type of frame in every state that a client can bring a stream of the server into.
 
 use weir_tests::h2::{
-    Expect, Frame, code, flag,
+    Expect, Frame, code,
+    expect::Grade,
+    flag,
     frame::*,
     suite::{Ask, Section, Talk},
 };
@@ -83,6 +85,9 @@ fn check_state(
         let (expected, cites) = anywhere(kind).unwrap_or_else(|| (expected(kind), cites));
         s.talk_graded(kind, cites, move |t| {
             enter(t);
+            if !t.target.is_weir() && t.client.goaway.is_some() {
+                return Grade::Lenient;
+            }
             t.client.try_send([frame(&t.ask)]);
             expected.check(&mut t.client)
         });
@@ -160,7 +165,7 @@ fn closed_by_reset() {
     });
 }
 
-/// RFC 7540 was stricter: what follows END_STREAM on a closed stream is a connection error of type STREAM_CLOSED.
+/// RFC 7540 was stricter: what follows END_STREAM on a closed stream is an error of type STREAM_CLOSED.
 #[test]
 fn closed_by_both() {
     let enter = |t: &mut Talk<'_>| {
@@ -168,7 +173,8 @@ fn closed_by_both() {
         t.client.response(1);
     };
     check_state("5.1 closed by END_STREAM", CLOSED, enter, |kind| match kind {
-        "DATA" | "HEADERS" => connection(code::STREAM_CLOSED),
+        "DATA" => Expect::stream(1, code::STREAM_CLOSED),
+        "HEADERS" => connection(code::STREAM_CLOSED),
         "CONTINUATION" => protocol_error().or(connection(code::STREAM_CLOSED)),
         _ => Expect::nothing(),
     });
@@ -181,10 +187,7 @@ fn closed_by_the_server() {
                  any type of frame. An endpoint MUST minimally process and then discard any frames it receives in this \
                  state.";
     let enter = |t: &mut Talk<'_>| {
-        t.client.send([t.ask.post(1), window_update(1, 0)]);
-        t.client.wait_for("RST_STREAM", |event| {
-            matches!(event, weir_tests::h2::Event::Reset { stream: 1, .. }).then_some(())
-        });
+        t.make_server_reset();
     };
     check_state("5.1 closed by the server's RST_STREAM", cites, enter, |kind| match kind {
         "CONTINUATION" => protocol_error().or(connection(code::STREAM_CLOSED)),
