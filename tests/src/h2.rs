@@ -11,6 +11,7 @@ pub mod frame;
 pub mod hpack;
 pub mod huffman;
 pub mod link;
+pub mod origin;
 
 pub mod suite;
 
@@ -19,6 +20,7 @@ pub use expect::Expect;
 pub use frame::Frame;
 pub use hpack::Block;
 pub use link::{Event, Link};
+pub use origin::{H2Connection, H2Origin, H2Request};
 
 /// What a client sends first (RFC 9113 section 3.4).
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

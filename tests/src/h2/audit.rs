@@ -28,6 +28,8 @@ pub struct Audit {
     streams: HashMap<u32, Stream>,
     window: i64,
     window_initial: i64,
+    /// What this end may send.
+    room: i64,
     frame_max: u32,
     settings_sent: VecDeque<Vec<(u16, u32)>>,
     pings_sent: VecDeque<[u8; 8]>,
@@ -46,6 +48,7 @@ pub struct Audit {
 #[derive(Debug)]
 struct Stream {
     window: i64,
+    room: i64,
     /// The other end has sent END_STREAM.
     ended: bool,
     /// This end has sent END_STREAM.
@@ -75,6 +78,7 @@ impl Audit {
             decoder: Decoder::default(),
             streams: HashMap::new(),
             window: i64::from(WINDOW_INITIAL),
+            room: i64::from(WINDOW_INITIAL),
             window_initial: i64::from(WINDOW_INITIAL),
             frame_max: FRAME_INITIAL,
             settings_sent: VecDeque::new(),
@@ -105,16 +109,26 @@ impl Audit {
         (self.streams.get(&stream).map_or(self.window_initial, |stream| stream.window), self.window)
     }
 
+    /// How much this end may still send on a stream.
+    pub fn room(&self, stream: u32) -> i64 {
+        self.streams.get(&stream).map_or_else(|| self.room_initial(), |stream| stream.room).min(self.room)
+    }
+
+    fn room_initial(&self) -> i64 {
+        i64::from(self.setting(setting::INITIAL_WINDOW_SIZE).unwrap_or(WINDOW_INITIAL))
+    }
+
     /// Streams on which neither end has finished or given up.
     pub fn streams_open(&self) -> usize {
         self.streams.values().filter(|s| !(s.reset || s.abandoned || (s.ended && s.done))).count()
     }
 
     fn stream(&mut self, id: u32) -> &mut Stream {
-        let window = self.window_initial;
+        let (window, room) = (self.window_initial, self.room_initial());
         let message = message::Message::new(self.side);
         self.streams.entry(id).or_insert(Stream {
             window,
+            room,
             ended: false,
             done: false,
             reset: false,
@@ -144,8 +158,11 @@ impl Audit {
             }
             kind::RST_STREAM if id != 0 => self.stream(id).abandoned = true,
             kind::DATA | kind::HEADERS if id != 0 => {
-                let ends = frame.has(flag::END_STREAM);
-                self.stream(id).done |= ends;
+                let taken = if frame.kind == kind::DATA { frame.payload.len() as i64 } else { 0 };
+                self.room -= taken;
+                let stream = self.stream(id);
+                stream.room -= taken;
+                stream.done |= frame.has(flag::END_STREAM);
             }
             _ => {}
         }
@@ -208,6 +225,10 @@ impl Audit {
                 let increment = number(0)?;
                 if increment == 0 || increment > WINDOW_MAX {
                     return Err(format!("section 6.9: an increment of {increment}"));
+                }
+                match stream {
+                    0 => self.room += i64::from(increment),
+                    _ => self.stream(stream).room += i64::from(increment),
                 }
                 Event::WindowUpdate { stream, increment }
             }
@@ -381,7 +402,10 @@ impl Audit {
             if !is_right {
                 return Err(format!("section 6.5.2: setting {id} is {value}"));
             }
+            let before = self.room_initial();
             self.settings.insert(id, value);
+            let difference = self.room_initial() - before;
+            self.streams.values_mut().for_each(|stream| stream.room += difference);
         }
         Ok(Event::Settings(settings))
     }

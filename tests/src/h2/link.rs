@@ -103,6 +103,18 @@ impl Link {
         self.stream.write_all(octets)
     }
 
+    /// Reads exactly these octets.
+    pub fn expect_octets(&mut self, expected: &[u8]) -> io::Result<()> {
+        let mut octets = vec![0; expected.len()];
+        self.stream.set_read_timeout(Some(self.patience))?;
+        self.stream.read_exact(&mut octets)?;
+        if octets != expected {
+            let text = format!("section 3.4: {:?}", String::from_utf8_lossy(&octets));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        }
+        Ok(())
+    }
+
     /// Sends no more.
     pub fn half_close(&mut self) {
         let _ = self.stream.shutdown(Shutdown::Write);
