@@ -59,7 +59,7 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode, String> {
         }
     };
     peers::ensure(peers::PEERS)?;
-    let programs = build()?;
+    let programs = build(&options)?;
     let (proxy_cpu, other_cpu) = machine::two_cpus()?;
     launch::pin(other_cpu)?;
 
@@ -80,13 +80,16 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode, String> {
     }
     for case in &options.cases {
         println!("\n=== {}: {}", case.name, case.title);
+        let proxies: Vec<Proxy> = proxies.iter().copied().filter(|proxy| proxy.takes_part(case)).collect();
         match &case.kind {
             Kind::Load(load) => run_load(&bench, &options, case, load, &proxies, &mut results),
-            Kind::Idle { connections } => {
-                results.record(case, None, bench.idle(None, *connections));
-                // The relay would need twice the descriptors, and holds its buffers all the time: no measure.
-                for proxy in proxies.iter().filter(|proxy| **proxy != Proxy::Relay) {
-                    results.record(case, Some(*proxy), bench.idle(Some(*proxy), *connections));
+            Kind::Idle { connections, tls } => {
+                // The servers do not speak TLS.
+                if tls.is_none() {
+                    results.record(case, None, bench.idle(None, *connections, None));
+                }
+                for proxy in &proxies {
+                    results.record(case, Some(*proxy), bench.idle(Some(*proxy), *connections, *tls));
                 }
             }
             Kind::Calls(load) => {
@@ -126,7 +129,7 @@ fn run_load(
 ) {
     let mut running = Vec::new();
     for proxy in proxies {
-        let started = bench.start_proxy(*proxy).and_then(|started| {
+        let started = bench.start_proxy(*proxy, case.tls()).and_then(|started| {
             bench.load(&started, load, options.seconds.min(0.5))?;
             Ok(started)
         });
@@ -147,10 +150,14 @@ fn run_load(
     }
 }
 
-/// Builds what is measured and what measures. Separately, because one call would unite the features of tokio that
+/// Builds what is measured and what measures, as far as it takes part. Separately, because one call would unite the features of tokio that
 /// Weir asks for with those that the relay asks for.
-fn build() -> Result<proxy::Programs, String> {
-    for packages in [&["weir"] as &[&str], &["relay", "origin", "load"]] {
+fn build(options: &Options) -> Result<proxy::Programs, String> {
+    let weir: &[&str] = if options.proxies.contains(&Proxy::Weir) { &["weir"] } else { &[] };
+    for packages in [weir, &["relay", "origin", "load"]] {
+        if packages.is_empty() {
+            continue;
+        }
         let mut cargo = workspace::cargo();
         cargo.args(["build", "--release"]).stdin(Stdio::null());
         for package in packages {
@@ -162,10 +169,11 @@ fn build() -> Result<proxy::Programs, String> {
         }
     }
     let target = workspace::target_dir()?;
-    Ok(proxy::Programs {
-        built: target.join("release"),
-        envoy: find_envoy(&target.join("bench").join("envoy")),
-    })
+    let envoy = match options.proxies.contains(&Proxy::Envoy) {
+        true => find_envoy(&target.join("bench").join("envoy")),
+        false => Err("it was not asked for".into()),
+    };
+    Ok(proxy::Programs { built: target.join("release"), envoy })
 }
 
 /// Envoy has no Debian package; its binary comes inside a Python package.

@@ -21,6 +21,8 @@ pub(crate) const PEERS: &[Peer] = &[
     Peer { program: "curl", package: "curl" },
     Peer { program: "wrk", package: "wrk" },
     Peer { program: "strace", package: "strace" },
+    Peer { program: "pebble", package: "pebble" },
+    Peer { program: "pebble-challtestsrv", package: "pebble" },
 ];
 
 /// Makes sure that every peer is there, installing what is missing; the error names what stays missing.

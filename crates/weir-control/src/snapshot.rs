@@ -104,6 +104,7 @@ fn listeners(config: &Config, registry: &Registry) -> Vec<ListenerSite> {
             id: entry.id,
             name: listener.name.clone(),
             settings: listener.http.clone(),
+            tls: None,
             table: Table::new(&listener.routes),
             routes: listener
                 .routes
@@ -146,6 +147,8 @@ fn pool_site(pool: &weir_config::Pool, entry: &crate::registry::PoolEntry) -> Po
             Arc::clone(&entry.epoch),
         ),
         hash_key,
+        protocol: pool.protocol,
+        tls: None,
         connect_timeout: pool.connect_timeout,
         keep_alive: pool.keep_alive.clone(),
         servers: entry.servers.iter().map(|live| Arc::clone(&live.counters)).collect(),

@@ -86,7 +86,7 @@ fn location(out: &mut Vec<u8>, redirect: &Redirect, view: &View<'_>) {
     let host = redirect.host.as_deref().map_or(own_host, str::as_bytes);
     // A request of HTTP/1.0 may name no host; a path alone is then all that can be said (RFC 9110 section 10.2.2).
     if !host.is_empty() {
-        authority(out, redirect, host, own_port);
+        authority(out, redirect, host, own_port, view.scheme);
     }
     match &redirect.path {
         Some(path) => out.extend_from_slice(path.as_bytes()),
@@ -101,8 +101,8 @@ fn location(out: &mut Vec<u8>, redirect: &Redirect, view: &View<'_>) {
 }
 
 /// Scheme, host and port.
-fn authority(out: &mut Vec<u8>, redirect: &Redirect, host: &[u8], own_port: Option<&[u8]>) {
-    let scheme = redirect.scheme.as_deref().unwrap_or("http");
+fn authority(out: &mut Vec<u8>, redirect: &Redirect, host: &[u8], own_port: Option<&[u8]>, own_scheme: &str) {
+    let scheme = redirect.scheme.as_deref().unwrap_or(own_scheme);
     out.extend_from_slice(scheme.as_bytes());
     out.extend_from_slice(b"://");
     out.extend_from_slice(host);

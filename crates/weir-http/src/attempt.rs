@@ -7,21 +7,18 @@
 use std::{future::poll_fn, io, pin::pin, rc::Rc, task::Poll, time::Duration};
 
 use weir_balance::ServerIndex;
-use weir_config::PoolIndex;
-use weir_net::{
-    Stream,
-    deadline::milliseconds,
-    stream::{Peeked, is_exhaustion},
-};
+use weir_config::{PoolIndex, PoolProtocol};
+use weir_net::{deadline::milliseconds, stream::is_exhaustion};
+use weir_tls::Stream;
 
 use crate::{
     connection::Connection,
     counters::Limit,
     exchange::{Desk, End, Record},
     head::BodyLength,
+    multiplex::{self, Obtained},
     site::PoolSite,
     upstream::{Lease, PoolLink, ServerLink, Upstream, World},
-    view::View,
 };
 
 /// Servers that one request is tried on while connects fail.
@@ -50,8 +47,7 @@ impl<'a> Attempts<'a> {
         timeout: Duration,
     ) -> Self {
         let site = &world.site.pools[pool.0];
-        let text = connection.buffer.as_ref().map_or(&[][..], |buffer| buffer.filled());
-        let view = View { head: &desk.request, text, client: connection.client };
+        let (text, view) = (connection.text(), connection.view(&desk.request));
         let mut room = connection.worker.path_room.borrow_mut();
         let key = site.hash_key.as_ref().and_then(|key| view.hash(key, &mut room));
         let is_replayable = desk.request.body == BodyLength::None && desk.request.is_idempotent(text);
@@ -88,15 +84,22 @@ impl<'a> Attempts<'a> {
                 Upstream::reuse(lease, &self.site.keep_alive, now_ms)
             };
             let lease = match kept {
-                Ok(upstream) if self.is_replayable || is_alive(&upstream) => return Ok(upstream),
-                // It closed a moment ago; the server itself may be well.
-                Ok(upstream) => upstream.into_lease(),
+                Ok(mut upstream) => {
+                    // The kernel is asked, since a request that must not be sent twice must not meet a closed
+                    // connection.
+                    if self.is_replayable || upstream.is_alive() {
+                        return Ok(upstream);
+                    }
+                    // It closed a moment ago; the server itself may be well.
+                    upstream.into_lease()
+                }
                 Err(lease) => lease,
             };
             let left_ms = self.give_up_ms.saturating_sub(connection.worker.deadlines.recent_ms());
             let patience = self.site.connect_timeout.min(Duration::from_millis(left_ms));
-            let error = match dial(connection, link, patience).await {
-                Ok(stream) => return Ok(Upstream::fresh(stream, lease, now_ms)),
+            let error = match self.reach(connection, link, patience).await {
+                Ok(Reached::Alone(stream)) => return Ok(Upstream::fresh(stream, lease, now_ms)),
+                Ok(Reached::Shared(stream)) => return Ok(Upstream::shared(stream, lease)),
                 Err(error) => error,
             };
             if is_exhaustion(&error) {
@@ -117,6 +120,39 @@ impl<'a> Attempts<'a> {
             link.counters.connect_failures.add(1);
             (connection.worker.shared.on_connect_failure)(&link.server);
         }
+    }
+
+    /// A connection to the server, or a stream on one.
+    async fn reach(
+        &self,
+        connection: &Connection,
+        link: &Rc<ServerLink>,
+        patience: Duration,
+    ) -> io::Result<Reached> {
+        let may_be_http1 = self.site.protocol == PoolProtocol::Auto;
+        if self.site.protocol == PoolProtocol::Http1 || (may_be_http1 && link.trunks.speaks_http1()) {
+            return Ok(Reached::Alone(dial(connection, self.site, link, patience).await?));
+        }
+        connection.deadline.set(patience);
+        let obtained = multiplex::obtain(
+            link,
+            &connection.worker,
+            &self.site.keep_alive,
+            may_be_http1,
+            async || dial(connection, self.site, link, patience).await,
+            || connection.deadline.expired(),
+        );
+        Ok(match obtained.await? {
+            Obtained::Shared(stream) => {
+                link.counters.reuses.add(1);
+                Reached::Shared(stream)
+            }
+            Obtained::Fresh(stream) => {
+                link.counters.connects.add(1);
+                Reached::Shared(stream)
+            }
+            Obtained::Http1(stream) => Reached::Alone(stream),
+        })
     }
 
     fn pick(
@@ -146,8 +182,10 @@ impl<'a> Attempts<'a> {
     }
 
     /// After the connection died before a byte of the answer: permits another try, or ends the exchange.
-    pub(crate) fn again(&mut self, desk: &mut Desk, record: &Record) -> Result<(), End> {
-        if !self.is_replayable || self.replayed {
+    /// `untouched`: the server has said that it did nothing with the request.
+    pub(crate) fn again(&mut self, desk: &mut Desk, record: &Record, untouched: bool) -> Result<(), End> {
+        let is_safe = untouched && desk.request.body == BodyLength::None;
+        if !is_safe && (!self.is_replayable || self.replayed) {
             return Err(End::answer(502, "the server closed the connection without an answer"));
         }
         self.replayed = true;
@@ -159,18 +197,32 @@ impl<'a> Attempts<'a> {
     }
 }
 
-/// Connects within `patience`, or fails with `TimedOut`.
-async fn dial(connection: &Connection, link: &ServerLink, patience: Duration) -> io::Result<Stream> {
-    connection.deadline.set(patience);
-    let mut connect = pin!(Stream::connect(link.address()));
-    poll_fn(|context| match connect.as_mut().poll(context) {
-        Poll::Pending if connection.deadline.expired() => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
-        other => other,
-    })
-    .await
+/// What a request goes out on.
+enum Reached {
+    Alone(Stream),
+    Shared(multiplex::Stream),
 }
 
-/// Asks the kernel, since a request that must not be sent twice must not meet a connection that is already closed.
-fn is_alive(upstream: &Upstream) -> bool {
-    matches!(upstream.stream.peek(), Ok(Peeked::Nothing))
+/// Connects within `patience`, or fails with `TimedOut`.
+async fn dial(
+    connection: &Connection,
+    site: &PoolSite,
+    link: &ServerLink,
+    patience: Duration,
+) -> io::Result<Stream> {
+    connection.deadline.set(patience);
+    let tcp = in_time(connection, weir_net::Stream::connect(link.address())).await?;
+    let Some(tls) = &site.tls else { return Ok(tcp.into()) };
+    let mut stream = Stream::with_tls(tcp, tls.connect(&connection.worker.tls_rooms));
+    in_time(connection, poll_fn(|context| stream.poll_handshake(context))).await?;
+    Ok(stream)
+}
+
+async fn in_time<T>(connection: &Connection, doing: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    let mut doing = pin!(doing);
+    poll_fn(|context| match doing.as_mut().poll(context) {
+        Poll::Pending if connection.deadline.expired() => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+        polled => polled,
+    })
+    .await
 }

@@ -13,13 +13,18 @@ use std::{
     time::Duration,
 };
 
-use weir_net::{Buffer, Deadline, Hatch, Slots, Stream};
+use weir_net::{Buffer, Deadline, Hatch, Slots};
+use weir_tls::{Session, Stream};
 
 use crate::{
     counters::{Limit, ListenerCounters},
     engine::Worker,
     exchange::{self, Desk},
+    head::RequestHead,
+    multiplex,
     site::{ListenerId, ListenerSite},
+    view::View,
+    wire::Wire,
 };
 
 /// How long a connection that is being closed may go on sending what nobody reads.
@@ -32,7 +37,7 @@ pub(crate) const LINGER_BYTES_MAX: u64 = 1 << 20;
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) worker: Rc<Worker>,
-    pub(crate) stream: Stream,
+    pub(crate) wire: Wire,
     pub(crate) deadline: Deadline,
     /// What has arrived and is not consumed; `None` when that is nothing.
     pub(crate) buffer: Option<Buffer>,
@@ -40,11 +45,21 @@ pub(crate) struct Connection {
     /// Its first request has begun.
     pub(crate) has_begun: bool,
     pub(crate) client: IpAddr,
-    counters: Arc<ListenerCounters>,
+    pub(crate) counters: Arc<ListenerCounters>,
 }
 
 /// Where busy connections run: places with futures of [`place`].
-pub(crate) type Places<F> = Slots<F, Connection, Option<Connection>>;
+pub(crate) type Places<F> = Slots<F, Connection, After>;
+
+/// What becomes of a connection that was busy.
+pub(crate) enum After {
+    /// It waits for more.
+    Idle(Connection),
+    /// Its client speaks HTTP/2.
+    Http2(Connection),
+    /// It has ended.
+    Gone,
+}
 
 /// What comes after an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +68,8 @@ pub(crate) enum Next {
     Request,
     /// The end.
     Close,
+    /// The client speaks HTTP/2.
+    Http2,
     /// The end, but the client may still be sending: closing at once would make its kernel throw away our answer.
     Linger,
 }
@@ -63,60 +80,88 @@ pub(crate) enum Next {
 #[allow(clippy::manual_async_fn)]
 pub(crate) fn serve<F>(mut connection: Connection, places: Rc<Places<F>>) -> impl Future<Output = ()>
 where
-    F: Future<Output = Infallible>,
+    F: Future<Output = Infallible> + 'static,
 {
     async move {
-        // A task's waker stays the same for as long as it lives.
-        let waker = poll_fn(|context| Poll::Ready(context.waker().clone())).await;
-        connection.deadline.belongs_to(waker);
+        connection.belongs_to_this_task().await;
         while poll_fn(|context| connection.poll_idle(context)).await {
             match places.run(connection).await {
-                Some(idle) => connection = idle,
-                None => return,
+                After::Idle(idle) => connection = idle,
+                // In a box, so that the task of all others stays small.
+                After::Http2(shared) => return Box::pin(multiplex::serve(shared, places)).await,
+                After::Gone => return,
             }
         }
     }
 }
 
 /// A place for busy connections, one after the other.
-pub(crate) async fn place(hatch: Rc<Hatch<Connection, Option<Connection>>>) -> Infallible {
+pub(crate) async fn place(hatch: Rc<Hatch<Connection, After>>) -> Infallible {
     let mut desk = Desk::default();
     loop {
         let mut connection = hatch.next().await;
-        let goes_on = busy(&mut connection, &mut desk).await;
-        hatch.give(goes_on.then_some(connection));
+        let after = match busy(&mut connection, &mut desk).await {
+            Next::Request => After::Idle(connection),
+            Next::Http2 => After::Http2(connection),
+            Next::Close | Next::Linger => After::Gone,
+        };
+        hatch.give(after);
     }
 }
 
-/// Runs exchanges until nothing more has arrived; false if the connection ends.
-async fn busy(connection: &mut Connection, desk: &mut Desk) -> bool {
+/// Runs exchanges until nothing more has arrived.
+async fn busy(connection: &mut Connection, desk: &mut Desk) -> Next {
+    if let Some(next) = handshake(connection).await {
+        return next;
+    }
     let next = loop {
         let next = exchange::exchange(connection, desk).await;
+        if connection.wire.is_http2() {
+            return Next::Close;
+        }
         if next != Next::Request || connection.buffer.is_none() {
             break next;
         }
     };
     match next {
-        Next::Request => {
-            // Before its first request, a connection is not idle but late: its deadline stands.
-            if connection.has_begun {
-                let Some(timeout) = connection.idle_timeout() else { return false };
-                connection.deadline.set(timeout);
-            }
-            true
-        }
-        Next::Close => false,
-        Next::Linger => {
-            connection.linger().await;
-            false
-        }
+        // Before its first request, a connection is not idle but late: its deadline stands.
+        Next::Request if connection.has_begun => match connection.idle_timeout() {
+            Some(timeout) => connection.deadline.set(timeout),
+            None => return Next::Close,
+        },
+        Next::Linger => connection.linger().await,
+        _ => {}
+    }
+    next
+}
+
+/// Carries the handshake on, if there is one, as far as it goes. `None`: it is done.
+async fn handshake(connection: &mut Connection) -> Option<Next> {
+    let Wire::Http1(stream) = &mut connection.wire else { return None };
+    if !stream.is_handshaking() {
+        return None;
+    }
+    let deadline = &connection.deadline;
+    let polled = poll_fn(|context| match stream.poll_handshake(context) {
+        // What waits to be sent keeps it busy; what waits to arrive does not.
+        Poll::Pending if stream.has_unsent() && !deadline.expired() => Poll::Pending,
+        polled => Poll::Ready(polled),
+    });
+    match polled.await {
+        // Its time runs since the accept.
+        Poll::Pending => Some(Next::Request),
+        Poll::Ready(Err(_)) => Some(Next::Close),
+        Poll::Ready(Ok(())) if stream.tls().and_then(Session::protocol) == Some(b"h2") => Some(Next::Http2),
+        Poll::Ready(Ok(())) => None,
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.counters.open.sub(1);
-        self.worker.closed();
+        if !self.wire.is_http2() {
+            self.counters.open.sub(1);
+            self.worker.closed();
+        }
     }
 }
 
@@ -131,7 +176,7 @@ impl Connection {
         deadline.set(listener.settings.header_timeout);
         Self {
             worker: Rc::clone(worker),
-            stream,
+            wire: Wire::Http1(stream),
             deadline,
             buffer: None,
             listener: listener.id,
@@ -141,9 +186,37 @@ impl Connection {
         }
     }
 
+    /// One stream of a connection that has been counted already.
+    pub(crate) fn of_stream(
+        worker: &Rc<Worker>,
+        stream: multiplex::Stream,
+        listener: ListenerId,
+        client: IpAddr,
+        counters: &Arc<ListenerCounters>,
+    ) -> Self {
+        Self {
+            worker: Rc::clone(worker),
+            wire: Wire::Http2(stream),
+            deadline: worker.deadlines.register(),
+            buffer: None,
+            listener,
+            has_begun: true,
+            client,
+            counters: Arc::clone(counters),
+        }
+    }
+
+    /// Its deadline wakes the task that calls this.
+    pub(crate) async fn belongs_to_this_task(&self) {
+        // A task's waker stays the same for as long as it lives.
+        let waker = poll_fn(|context| Poll::Ready(context.waker().clone())).await;
+        self.deadline.belongs_to(waker);
+    }
+
     /// True when a request may have arrived, false when the connection shall end.
     fn poll_idle(&mut self, context: &mut Context<'_>) -> Poll<bool> {
-        if self.stream.poll_readable(context).is_ready() {
+        let Wire::Http1(stream) = &self.wire else { unreachable!("streams are not idle") };
+        if stream.poll_readable(context).is_ready() {
             return Poll::Ready(true);
         }
         if self.is_unwanted() {
@@ -166,6 +239,28 @@ impl Connection {
         Some(self.worker.world().listener(self.listener)?.settings.idle_timeout)
     }
 
+    /// What has arrived and is not consumed; the text of the request's head, until that is.
+    pub(crate) fn text(&self) -> &[u8] {
+        match &self.wire {
+            Wire::Http2(stream) => stream.text(),
+            Wire::Http1(_) => self.buffer.as_ref().map_or(&[], Buffer::filled),
+        }
+    }
+
+    /// The request of this head as routes see it.
+    pub(crate) fn view<'a>(&'a self, head: &'a RequestHead) -> View<'a> {
+        View { head, text: self.text(), client: self.client, scheme: self.scheme() }
+    }
+
+    /// The scheme of the URLs that the client asks for.
+    pub(crate) fn scheme(&self) -> &'static str {
+        match &self.wire {
+            Wire::Http1(stream) if stream.tls().is_some() => "https",
+            Wire::Http1(_) => "http",
+            Wire::Http2(stream) => stream.scheme(),
+        }
+    }
+
     /// How many bytes have arrived and are not consumed.
     pub(crate) fn buffered(&self) -> usize {
         self.buffer.as_ref().map_or(0, Buffer::len)
@@ -173,7 +268,9 @@ impl Connection {
 
     /// Takes `n` bytes from the front of the buffer, and gives the buffer back when that was all.
     pub(crate) fn consume(&mut self, n: usize) {
-        if let Some(buffer) = &mut self.buffer {
+        if let Wire::Http2(stream) = &mut self.wire {
+            stream.forget_text();
+        } else if let Some(buffer) = &mut self.buffer {
             buffer.consume(n);
             if buffer.is_empty() {
                 self.buffer = None;
@@ -187,8 +284,8 @@ impl Connection {
     }
 
     /// Says that no more will be sent, and throws away what still comes, for a bounded time and amount.
-    async fn linger(&mut self) {
-        if self.stream.shutdown_write().is_err() {
+    pub(crate) async fn linger(&mut self) {
+        if self.wire.shutdown_write().is_err() {
             return;
         }
         self.deadline.set(LINGER_TIMEOUT);
@@ -197,7 +294,7 @@ impl Connection {
         poll_fn(|context| {
             loop {
                 buffer.clear();
-                match self.stream.poll_read(context, &mut buffer) {
+                match self.wire.poll_read(context, &mut buffer) {
                     Poll::Ready(Ok(n)) if n > 0 && left > n as u64 => left -= n as u64,
                     Poll::Ready(_) => return Poll::Ready(()),
                     Poll::Pending if self.deadline.expired() => return Poll::Ready(()),
@@ -213,12 +310,12 @@ impl Connection {
 mod tests {
     use super::*;
 
-    fn size_of_future<F>(_: fn(Rc<Hatch<Connection, Option<Connection>>>) -> F) -> usize {
+    fn size_of_future<F>(_: fn(Rc<Hatch<Connection, After>>) -> F) -> usize {
         size_of::<F>()
     }
 
     fn size_of_task<F, T>(
-        _: fn(Rc<Hatch<Connection, Option<Connection>>>) -> F,
+        _: fn(Rc<Hatch<Connection, After>>) -> F,
         _: impl Fn(Connection, Rc<Places<F>>) -> T,
     ) -> usize {
         size_of::<T>()

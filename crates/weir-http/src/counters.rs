@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use crate::h2::{Abuse, Fatal};
+
 /// A number with one writer.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -192,12 +194,28 @@ impl Limit {
 #[repr(align(128))]
 pub struct WorkerCounters {
     limits: [Counter; Limit::ALL.len()],
+    abuses: [Counter; Abuse::ALL.len()],
+    /// HTTP/2 connections that ended by a mistake of the peer that is no abuse.
+    pub http2_errors: Counter,
 }
 
 impl WorkerCounters {
     /// Counts that a limit was reached.
     pub fn reached(&self, limit: Limit) {
         self.limits[limit as usize].add(1);
+    }
+
+    /// Counts an HTTP/2 connection that could not go on.
+    pub(crate) fn http2_ended(&self, fatal: &Fatal) {
+        match fatal.abuse {
+            Some(abuse) => self.abuses[abuse as usize].add(1),
+            None => self.http2_errors.add(1),
+        }
+    }
+
+    /// HTTP/2 connections that ended by this abuse.
+    pub fn times_abused(&self, abuse: Abuse) -> u64 {
+        self.abuses[abuse as usize].get()
     }
 
     /// How often it was.

@@ -23,11 +23,13 @@ use tokio::{
 };
 use weir_balance::{Rng, Server};
 use weir_net::{
-    Buffers, Deadlines, Slots, Stream,
+    Buffers, Deadlines, Slots,
     deadline::TICK,
     stream::{canonical, is_exhaustion},
     worker::vital,
 };
+
+use weir_tls::{Rooms, Stream};
 
 use crate::{
     access_log,
@@ -73,6 +75,8 @@ pub(crate) struct Worker {
     pub(crate) index: usize,
     pub(crate) deadlines: Rc<Deadlines>,
     pub(crate) buffers: Rc<Buffers>,
+    /// What sessions of TLS work in.
+    pub(crate) tls_rooms: Rc<Rooms>,
     pub(crate) counters: Arc<WorkerCounters>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) rng: RefCell<Rng>,
@@ -104,10 +108,12 @@ impl Engine {
         counters: Arc<WorkerCounters>,
         shared: Arc<Shared>,
     ) -> Self {
+        let buffers = Rc::default();
         let worker = Rc::new(Worker {
             index,
             deadlines: Rc::default(),
-            buffers: Rc::default(),
+            tls_rooms: Rooms::new(&buffers),
+            buffers,
             counters,
             shared,
             rng: RefCell::new(Rng::new(seed)),
@@ -220,7 +226,12 @@ async fn accept(
             Came::Connection(Ok((stream, peer))) => {
                 let world = worker.world();
                 let Some(listener) = world.listener(id) else { continue };
-                spawn(Connection::new(&worker, Stream::accepted(stream), listener, canonical(peer).ip()));
+                let tcp = weir_net::Stream::accepted(stream);
+                let stream = match &listener.tls {
+                    Some(tls) => Stream::with_tls(tcp, tls.accept(&worker.tls_rooms)),
+                    None => tcp.into(),
+                };
+                spawn(Connection::new(&worker, stream, listener, canonical(peer).ip()));
             }
             Came::Connection(Err(error)) if is_exhaustion(&error) => {
                 worker.counters.reached(Limit::FileDescriptors);
@@ -307,6 +318,7 @@ impl Worker {
                 let world = Rc::clone(&self.world());
                 world.sweep(self.deadlines.recent_ms());
                 self.buffers.trim();
+                self.tls_rooms.trim();
             }
         }
     }

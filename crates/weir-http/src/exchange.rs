@@ -19,7 +19,7 @@ use crate::{
     relay,
     site::{ListenerSite, RouteSite},
     upstream::{ServerLink, World},
-    view::View,
+    wire::Wire,
 };
 
 /// What an exchange works with, reused from one to the next.
@@ -40,6 +40,8 @@ pub(crate) struct Desk {
 pub(crate) enum End {
     /// No request has begun: the connection is as idle as before.
     Idle,
+    /// The client speaks HTTP/2: nothing of it has been consumed.
+    Http2,
     /// The client is gone, or said nothing in time: there is nobody to answer.
     Gone,
     /// Nothing of an answer has been sent: this is it.
@@ -78,6 +80,7 @@ pub(crate) async fn exchange(connection: &mut Connection, desk: &mut Desk) -> Ne
     let next = match run(connection, desk, &world, listener, &mut record).await {
         Ok(next) => next,
         Err(End::Idle) => return Next::Request,
+        Err(End::Http2) => return Next::Http2,
         Err(End::Gone) => Next::Close,
         Err(End::Answer(answer)) => refuse(connection, desk, listener, &mut record, answer).await,
         Err(End::Cut(reason)) => {
@@ -88,6 +91,10 @@ pub(crate) async fn exchange(connection: &mut Connection, desk: &mut Desk) -> Ne
     account(connection, desk, &world, listener, &record);
     next
 }
+
+/// How the preface of an HTTP/2 client begins that knows what it is talking to (RFC 9113 section 3.4): a request line
+/// that HTTP/1 refuses.
+const HTTP2_FIRST_LINE: &[u8] = b"PRI * HTTP/2.0\r\n";
 
 /// The way of a request: decode, route, balance, relay.
 async fn run(
@@ -114,7 +121,7 @@ async fn run(
         let upstream = attempts.connect(connection, desk, record).await?;
         match relay::relay(connection, desk, listener, route, upstream, &attempts, record).await? {
             relay::Outcome::Answered { next, .. } => return Ok(next),
-            relay::Outcome::Died => attempts.again(desk, record)?,
+            relay::Outcome::Died { untouched } => attempts.again(desk, record, untouched)?,
         }
     }
 }
@@ -126,16 +133,30 @@ async fn read_head(
     listener: &ListenerSite,
     record: &mut Record,
 ) -> Result<(), End> {
+    if let Wire::Http2(stream) = &mut connection.wire {
+        record.started = Some(connection.worker.deadlines.now());
+        let taken = stream.take_request(&mut desk.request);
+        desk.to_head = desk.request.method.of(connection.text()) == b"HEAD";
+        return taken.map_err(|refusal| {
+            count_refusal(connection, refusal);
+            End::Answer(refusal.into())
+        });
+    }
     let head = &mut desk.request;
     let limits = listener.head_limits();
     let worker = Rc::clone(&connection.worker);
     let mut parser = RequestParser::default();
     // On a new connection the time runs since the accept.
-    let mut is_timed = !std::mem::replace(&mut connection.has_begun, true);
+    let is_first = !std::mem::replace(&mut connection.has_begun, true);
+    let mut is_timed = is_first;
+    let may_be_http2 = is_first && listener.takes_prior_knowledge();
     let mut buffer = connection.buffer.take().unwrap_or_else(|| worker.buffers.take());
     let result = poll_fn(|context| {
         loop {
             if !buffer.is_empty() {
+                if may_be_http2 && buffer.filled().starts_with(HTTP2_FIRST_LINE) {
+                    return Poll::Ready(Err(End::Http2));
+                }
                 match parser.parse(buffer.filled(), head, &limits) {
                     Ok(Progress::Whole) => return Poll::Ready(Ok(())),
                     Ok(Progress::Partial) => {}
@@ -148,7 +169,7 @@ async fn read_head(
             if buffer.is_full() {
                 buffer.compact();
             }
-            match connection.stream.poll_read(context, &mut buffer) {
+            match connection.wire.poll_read(context, &mut buffer) {
                 Poll::Ready(Ok(n)) if n > 0 => continue,
                 Poll::Ready(_) => return Poll::Ready(Err(End::Gone)),
                 Poll::Pending if buffer.is_empty() => {
@@ -188,9 +209,8 @@ async fn read_head(
 /// Takes what the access log shall say of the request: later its head's text may have gone on.
 fn begin_log_line(connection: &Connection, desk: &mut Desk, world: &World) {
     if let Some(log) = &world.site.access_log {
-        let text = connection.buffer.as_ref().map_or(&[][..], |buffer| buffer.filled());
         desk.log.clear();
-        log.request_part(&mut desk.log, connection.client, Some((&desk.request, text)));
+        log.request_part(&mut desk.log, connection.client, Some((&desk.request, connection.text())));
     }
 }
 
@@ -200,7 +220,7 @@ fn check_body(connection: &Connection, head: &RequestHead, listener: &ListenerSi
     let result = match head.body {
         BodyLength::Sized(bytes) if bytes > bytes_max => Err(Refusal::BodyTooLarge),
         BodyLength::Chunked => {
-            let arrived = connection.buffer.as_ref().map_or(&[][..], |buffer| &buffer.filled()[head.len..]);
+            let arrived = &connection.text()[head.len..];
             Body::new(head.body, bytes_max, listener.head_limits()).pass(arrived).map(|_| ())
         }
         _ => Ok(()),
@@ -219,9 +239,8 @@ fn find_route<'a>(
     listener: &'a ListenerSite,
     record: &mut Record,
 ) -> Result<&'a RouteSite, End> {
-    let text = connection.buffer.as_ref().map_or(&[][..], |buffer| buffer.filled());
-    let view = View { head: &desk.request, text, client: connection.client };
-    match desk.request.method.of(text) {
+    let view = connection.view(&desk.request);
+    match desk.request.method.of(view.text) {
         // It would show to a script what was added on the way (RFC 9110 section 9.3.8), and nobody else needs it.
         b"TRACE" => return Err(End::answer(501, "TRACE is not supported")),
         b"CONNECT" => return Err(End::answer(501, "CONNECT is not supported: this is not a forward proxy")),
@@ -269,8 +288,7 @@ async fn answer_by_route(
     let mut out = worker.head_room.take();
     out.clear();
     {
-        let text = connection.buffer.as_ref().map_or(&[][..], |buffer| buffer.filled());
-        let view = View { head: &desk.request, text, client: connection.client };
+        let view = connection.view(&desk.request);
         let edits = &route.route.response_headers;
         match &route.route.action {
             Action::Redirect(redirect) => {
@@ -285,7 +303,8 @@ async fn answer_by_route(
             Action::Pool(_) | Action::Split(_) => unreachable!("these go to a server"),
         }
     }
-    let written = write_out(connection, &out, listener.settings.body_timeout).await;
+    let body = record.response_bytes as usize;
+    let written = write_out(connection, &out, body, listener.settings.body_timeout).await;
     worker.head_room.set(out);
     written?;
     finish_own(connection, desk, next);
@@ -301,17 +320,18 @@ async fn refuse(
     answer: Answer,
 ) -> Next {
     // A head that the gate refused leaves no place at which the next request could begin.
-    let (next, option) = if desk.request.len == 0 {
+    let (next, option) = if desk.request.len == 0 && !connection.wire.is_http2() {
         (Next::Linger, Some("close"))
     } else {
         after_own_answer(connection, desk)
     };
     let mut out = connection.worker.head_room.take();
     out.clear();
-    record.response_bytes += answer.write(&mut out, !desk.to_head, option) as u64;
+    let body = answer.write(&mut out, !desk.to_head, option);
+    record.response_bytes += body as u64;
     record.status = answer.status;
     record.reason = Some(answer.reason);
-    let written = write_out(connection, &out, listener.settings.body_timeout).await;
+    let written = write_out(connection, &out, body, listener.settings.body_timeout).await;
     connection.worker.head_room.set(out);
     if written.is_err() {
         return Next::Close;
@@ -336,6 +356,10 @@ pub(crate) fn count_refusal(connection: &Connection, refusal: Refusal) {
 /// What an answer of our own means for the connection: it goes on if the request is known to have ended.
 fn after_own_answer(connection: &Connection, desk: &Desk) -> (Next, Option<&'static str>) {
     let head = &desk.request;
+    if connection.wire.is_http2() {
+        // It ends with its stream, and the connection has nothing to do with it.
+        return (Next::Close, None);
+    }
     if head.body != BodyLength::None || head.len == 0 {
         return (Next::Linger, Some("close"));
     }
@@ -356,12 +380,23 @@ fn finish_own(connection: &mut Connection, desk: &Desk, next: Next) {
     }
 }
 
-async fn write_out(connection: &mut Connection, bytes: &[u8], timeout: Duration) -> Result<(), End> {
+/// Writes a whole answer, the last `body` bytes of which are its body.
+async fn write_out(
+    connection: &mut Connection,
+    bytes: &[u8],
+    body: usize,
+    timeout: Duration,
+) -> Result<(), End> {
     connection.deadline.set(timeout);
     let mut left = bytes;
+    if let Wire::Http2(stream) = &mut connection.wire {
+        let (head, content) = bytes.split_at(bytes.len() - body);
+        stream.send_head(head, None, body > 0).map_err(|_| End::Gone)?;
+        left = content;
+    }
     poll_fn(|context| {
         while !left.is_empty() {
-            match connection.stream.poll_write(context, left) {
+            match connection.wire.poll_write(context, left) {
                 Poll::Ready(Ok(n)) if n > 0 => left = &left[n..],
                 Poll::Ready(_) => return Poll::Ready(Err(End::Gone)),
                 Poll::Pending if connection.deadline.expired() => return Poll::Ready(Err(End::Gone)),
@@ -370,7 +405,11 @@ async fn write_out(connection: &mut Connection, bytes: &[u8], timeout: Duration)
         }
         Poll::Ready(Ok(()))
     })
-    .await
+    .await?;
+    if body > 0 {
+        connection.wire.finish(&[]);
+    }
+    Ok(())
 }
 
 /// Metrics and the access log.

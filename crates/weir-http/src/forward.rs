@@ -18,6 +18,8 @@ pub(crate) struct Forwarding<'a> {
     /// What the head points into.
     pub(crate) text: &'a [u8],
     pub(crate) client: IpAddr,
+    /// Of the URL that the client asked for.
+    pub(crate) scheme: &'static str,
     /// The client is a proxy that is believed.
     pub(crate) trusted: bool,
     pub(crate) fields: ForwardedFields,
@@ -208,7 +210,7 @@ fn copy(
 /// A trusted proxy's own `-Proto` and `-Host` stand, since it saw the client's URL. The lists get a field line of
 /// their own, which extends them (RFC 9110 section 5.3).
 fn about_client(out: &mut Vec<u8>, request: &RequestHead, forwarding: &Forwarding<'_>) {
-    let Forwarding { client, text, trusted, fields, route, .. } = *forwarding;
+    let Forwarding { client, scheme, text, trusted, fields, route, .. } = *forwarding;
     let edits = &route.request_headers;
     let edited = |name: &str| !edits.is_empty() && is_edited_away(edits, name.as_bytes());
     let said = |kind| trusted && request.fields.iter().any(|field| field.kind == kind);
@@ -219,7 +221,7 @@ fn about_client(out: &mut Vec<u8>, request: &RequestHead, forwarding: &Forwardin
             line(out, b"x-forwarded-for", address.bytes());
         }
         if !said(FieldKind::XForwardedProto) && !edited("x-forwarded-proto") {
-            out.extend_from_slice(b"x-forwarded-proto: http\r\n");
+            line(out, b"x-forwarded-proto", scheme.as_bytes());
         }
         if !host.is_empty() && !said(FieldKind::XForwardedHost) && !edited("x-forwarded-host") {
             line(out, b"x-forwarded-host", host);
@@ -238,7 +240,9 @@ fn about_client(out: &mut Vec<u8>, request: &RequestHead, forwarding: &Forwardin
             out.extend_from_slice(host);
             out.push(b'"');
         }
-        out.extend_from_slice(b";proto=http\r\n");
+        out.extend_from_slice(b";proto=");
+        out.extend_from_slice(scheme.as_bytes());
+        out.extend_from_slice(b"\r\n");
     }
 }
 

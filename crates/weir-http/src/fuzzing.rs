@@ -29,7 +29,8 @@ pub fn request(
     fields: ForwardedFields,
 ) -> Vec<u8> {
     let mut out = Vec::new();
-    let forwarding = Forwarding { route, text, client, trusted, fields, host_default: HOST_DEFAULT };
+    let forwarding =
+        Forwarding { route, text, client, scheme: "http", trusted, fields, host_default: HOST_DEFAULT };
     forward::request(&mut out, request, &forwarding);
     out
 }
@@ -103,7 +104,7 @@ fn pass(
         }
         let n = pieces().max(1).min(from.len()).min(buffer.room().len());
         if n == 0 {
-            if pump.source_end().is_err() {
+            if pump.source_end(None, &mut buffer).is_err() {
                 return Ok(());
             }
             continue;

@@ -10,10 +10,10 @@
 
 pub mod body;
 pub mod chunked;
-mod fields;
+pub(crate) mod fields;
 pub mod request;
 pub mod response;
-mod tokens;
+pub(crate) mod tokens;
 
 pub use body::Body;
 pub use request::RequestParser;

@@ -152,6 +152,12 @@ impl FieldKind {
             K::Forwarded | K::ForwardedLookalike | K::XForwardedFor | K::XForwardedHost | K::XForwardedProto
         )
     }
+
+    /// May stand behind a body. RFC 9110 section 6.5.1: what frames or routes a message has no place there. Nor has what
+    /// says who sent it: some servers merge trailers into the head, where a stranger's word is not let in.
+    pub fn may_trail(self) -> bool {
+        !self.is_essential() && !self.is_hop_by_hop() && !self.is_forwarding()
+    }
 }
 
 /// `name` is `word` but for case, and for underscores in the place of hyphens.
@@ -216,6 +222,8 @@ pub struct RequestHead {
     pub upgrade: Option<Span>,
     /// `TE` has `trailers`, and `Connection` names it.
     pub takes_trailers: bool,
+    /// It came as an extended CONNECT (RFC 8441): `upgrade` is its protocol, and its body is the tunnel.
+    pub extended_connect: bool,
     /// The whole head's length in bytes.
     pub len: usize,
 }

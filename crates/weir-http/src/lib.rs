@@ -16,13 +16,16 @@ mod forward;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod h1;
+pub mod h2;
 pub mod head;
+mod multiplex;
 mod pump;
 mod relay;
 mod site;
 mod tunnel;
 mod upstream;
 mod view;
+mod wire;
 
 pub use access_log::AccessLog;
 pub use engine::{Engine, OnConnectFailure, Shared};

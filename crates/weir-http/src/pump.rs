@@ -7,9 +7,12 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use weir_net::{Buffer, Buffers, Stream};
+use weir_net::{Buffer, Buffers};
 
-use crate::h1::{Body, Refusal, body::piece_is_empty};
+use crate::{
+    h1::{Body, Refusal, body::piece_is_empty, chunked::Piece},
+    wire::Wire,
+};
 
 /// Reads in one turn. A task may do some hundred things before it must let others run; a body whose both ends are faster
 /// than we are would otherwise leave nothing for the other direction of its own connection.
@@ -17,14 +20,17 @@ use crate::h1::{Body, Refusal, body::piece_is_empty};
 /// Few in tests, since a sink that takes no more ends a turn too.
 const READS_PER_TURN_MAX: usize = if cfg!(test) { 2 } else { 16 };
 
+/// The length of the line that ends a section of fields, CR LF, in bytes.
+const EMPTY_LINE: usize = 2;
+
 /// What happens to the framing on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Coding {
     /// Bytes go on as they came.
     AsIs,
-    /// Chunks in, data out: for clients of HTTP/1.0.
+    /// Chunks in, data out: for who ends a body otherwise.
     Decode,
-    /// Data in, chunks out: for bodies that end with their connection.
+    /// Data in, chunks out: for bodies that end with their source.
     Encode,
 }
 
@@ -49,13 +55,26 @@ pub(crate) struct Pump {
     /// Bytes that go before them, of [`Coding::Encode`].
     prefix: Prefix,
     source_ended: bool,
+    /// Lines of fields that came behind the body and are not part of what is written.
+    trailers: Vec<u8>,
+    /// The sink knows that it has all.
+    finished: bool,
     /// Bytes of the body that have been taken from the source, with their framing.
     pub(crate) moved: u64,
 }
 
 impl Pump {
     pub(crate) fn new(body: Body, coding: Coding) -> Self {
-        Self { body, coding, ready: 0, prefix: Prefix::default(), source_ended: false, moved: 0 }
+        Self {
+            body,
+            coding,
+            ready: 0,
+            prefix: Prefix::default(),
+            source_ended: false,
+            trailers: Vec::new(),
+            finished: false,
+            moved: 0,
+        }
     }
 
     /// No body at all.
@@ -88,12 +107,10 @@ impl Pump {
             Coding::Decode => {
                 let mut piece = self.body.next(buffer.filled())?;
                 while piece.data == 0 && !piece_is_empty(piece) {
-                    buffer.consume(piece.framing);
-                    self.moved += piece.framing as u64;
+                    self.take_framing(buffer, piece);
                     piece = self.body.next(buffer.filled())?;
                 }
-                buffer.consume(piece.framing);
-                self.moved += piece.framing as u64;
+                self.take_framing(buffer, piece);
                 self.ready = piece.data;
             }
             Coding::Encode => {
@@ -103,6 +120,16 @@ impl Pump {
         }
         self.moved += self.ready as u64;
         Ok(())
+    }
+
+    /// Takes the framing of `piece` from the front of `buffer`, and keeps what it holds of trailers.
+    fn take_framing(&mut self, buffer: &mut Buffer, piece: Piece) {
+        if piece.trailers > EMPTY_LINE {
+            let lines = piece.framing - piece.trailers..piece.framing - EMPTY_LINE;
+            self.trailers.extend_from_slice(&buffer.filled()[lines]);
+        }
+        buffer.consume(piece.framing);
+        self.moved += piece.framing as u64;
     }
 
     /// The bytes that can be written now: what goes before, and what lies in `buffer`.
@@ -124,10 +151,10 @@ impl Pump {
     pub(crate) fn poll(
         &mut self,
         context: &mut Context<'_>,
-        from: &mut Stream,
+        from: &mut Wire,
         buffer: &mut Option<Buffer>,
         buffers: &Rc<Buffers>,
-        to: &mut Stream,
+        to: &mut Wire,
         progress: &mut bool,
     ) -> Poll<Result<(), Stop>> {
         let mut reads = 0;
@@ -147,6 +174,9 @@ impl Pump {
                 *progress = true;
             }
             if self.is_done() {
+                if !std::mem::replace(&mut self.finished, true) {
+                    to.finish(&self.trailers);
+                }
                 return Poll::Ready(Ok(()));
             }
             let space = buffer.get_or_insert_with(|| buffers.take());
@@ -171,21 +201,34 @@ impl Pump {
                     }
                     return Poll::Pending;
                 }
-                Poll::Ready(Ok(0)) => self.source_end()?,
+                Poll::Ready(Ok(0)) => self.source_end(from.take_trailers(), space)?,
                 Poll::Ready(Ok(_)) => *progress = true,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(Stop::Source(error))),
             }
         }
     }
 
-    /// The source has ended: right for a body that ends so, a fault otherwise.
-    pub(crate) fn source_end(&mut self) -> Result<(), Stop> {
-        if !matches!(self.body, Body::UntilEnd) {
+    /// The source has ended: right for a body that ends so, a fault otherwise. `space` is empty.
+    pub(crate) fn source_end(&mut self, trailers: Option<Vec<u8>>, space: &mut Buffer) -> Result<(), Stop> {
+        if !matches!(self.body, Body::UntilEnd(_)) {
             return Err(Stop::Source(io::ErrorKind::UnexpectedEof.into()));
         }
         self.source_ended = true;
-        if self.coding == Coding::Encode {
-            self.prefix.end();
+        match (self.coding, trailers) {
+            (Coding::Encode, None) => self.prefix.end(),
+            (Coding::Encode, Some(lines)) => {
+                self.prefix.end_before_trailers();
+                self.ready = lines.len() + EMPTY_LINE;
+                let room = space.room();
+                if self.ready > room.len() {
+                    return Err(Stop::Refused(Refusal::HeadTooLarge));
+                }
+                room[..lines.len()].copy_from_slice(&lines);
+                room[lines.len()..self.ready].copy_from_slice(b"\r\n");
+                space.fill(self.ready);
+                self.moved += self.ready as u64;
+            }
+            (_, trailers) => self.trailers = trailers.unwrap_or_default(),
         }
         Ok(())
     }
@@ -226,6 +269,10 @@ impl Prefix {
         self.write(|bytes| write!(bytes, "0\r\n\r\n"));
     }
 
+    fn end_before_trailers(&mut self) {
+        self.write(|bytes| write!(bytes, "0\r\n"));
+    }
+
     fn write(&mut self, text: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) {
         let mut room = &mut self.bytes[..];
         let result = if self.chunks { io::Write::write_all(&mut room, b"\r\n") } else { Ok(()) };
@@ -244,10 +291,10 @@ mod tests {
     use super::*;
 
     /// A stream, and its other end.
-    async fn pair() -> (Stream, std::net::TcpStream) {
+    async fn pair() -> (Wire, std::net::TcpStream) {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let stream = Stream::connect(listener.local_addr().unwrap()).await.unwrap();
-        (stream, listener.accept().unwrap().0)
+        let stream = weir_net::Stream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (Wire::Http1(stream.into()), listener.accept().unwrap().0)
     }
 
     #[test]
@@ -265,7 +312,7 @@ mod tests {
             assert!(waiting > turn, "the kernel holds only {waiting} bytes");
             let reader = std::thread::spawn(move || while sink.read(&mut [0; 65536]).is_ok_and(|n| n > 0) {});
             let buffers = Rc::default();
-            let mut pump = Pump::new(Body::UntilEnd, Coding::AsIs);
+            let mut pump = Pump::new(Body::UntilEnd(u64::MAX), Coding::AsIs);
             let (mut buffer, mut polls) = (None, 0);
             std::future::poll_fn(|context| {
                 let before = pump.moved;

@@ -18,6 +18,7 @@ use crate::{
     pump::{Coding, Pump},
     site::{ListenerSite, RouteSite},
     upstream::Upstream,
+    wire::Wire,
 };
 
 mod answer;
@@ -25,7 +26,7 @@ mod head;
 mod wait;
 
 pub(crate) use answer::Plan;
-use head::write_head;
+use head::{More, write_head};
 
 /// Interim (1xx) responses that one request may get.
 pub(crate) const INTERIM_RESPONSES_MAX: u32 = 16;
@@ -40,7 +41,10 @@ pub(crate) enum Outcome {
         reusable: bool,
     },
     /// The connection died before a byte of the answer.
-    Died,
+    Died {
+        /// The server has said that it did nothing with the request.
+        untouched: bool,
+    },
 }
 
 /// Sends the request to `upstream` and passes its answer on.
@@ -61,7 +65,7 @@ pub(crate) async fn relay(
         Ok(Outcome::Answered { reusable: true, .. }) => {
             upstream.keep(&attempts.site.keep_alive, &worker.counters, worker.deadlines.recent_ms());
         }
-        Ok(Outcome::Died) | Err(End::Cut(_)) => upstream.link().counters.failures.add(1),
+        Ok(Outcome::Died { .. }) | Err(End::Cut(_)) => upstream.link().counters.failures.add(1),
         // Below 500 it was the client's fault.
         Err(End::Answer(answer)) if answer.status >= 500 => upstream.link().counters.failures.add(1),
         _ => {}
@@ -111,14 +115,20 @@ impl<'a> Relay<'a> {
         upstream: &'a mut Upstream,
     ) -> Self {
         let to_head = desk.to_head;
-        let body = Body::new(desk.request.body, listener.settings.max_body_bytes, listener.head_limits());
+        let (length, bytes_max) = (desk.request.body, listener.settings.max_body_bytes);
+        let body = Body::of(length, connection.wire.is_http2(), bytes_max, listener.head_limits());
+        let coding = match length {
+            BodyLength::Chunked if upstream.wire.is_http2() => Coding::Decode,
+            BodyLength::UntilEnd if !upstream.wire.is_http2() => Coding::Encode,
+            _ => Coding::AsIs,
+        };
         Self {
             connection,
             desk,
             listener,
             route,
             upstream,
-            upload: Pump::new(body, Coding::AsIs),
+            upload: Pump::new(body, coding),
             upload_broke: false,
             reply: None,
             client: ClientWatch::Waiting,
@@ -129,13 +139,14 @@ impl<'a> Relay<'a> {
 
     async fn run(&mut self, record: &mut Record) -> Result<Outcome, End> {
         if self.send_request().await?.is_err() && self.desk.request.body == BodyLength::None {
-            return Ok(Outcome::Died);
+            // Nothing of it went out on a connection of HTTP/2 that takes no more.
+            return Ok(Outcome::Died { untouched: self.upstream.wire.is_http2() });
         }
         self.arm();
         for interim in 0..=INTERIM_RESPONSES_MAX {
-            if self.await_head().await?.is_none() {
+            if let Some(died) = self.await_head().await? {
                 return match interim {
-                    0 => Ok(Outcome::Died),
+                    0 => Ok(died),
                     // It had begun to answer: whether the request was carried out is not ours to guess.
                     _ => Err(bad_gateway("it ends after an interim response")),
                 };
@@ -160,12 +171,12 @@ impl<'a> Relay<'a> {
         head.clear();
         let request = &self.desk.request;
         {
-            let text = self.connection.buffer.as_ref().map_or(&[][..], |buffer| buffer.filled());
             let client = self.connection.client;
             let forwarding = Forwarding {
                 route: &self.route.route,
-                text,
+                text: self.connection.text(),
                 client,
+                scheme: self.connection.scheme(),
                 trusted: settings.trusted_proxies.iter().any(|network| network.contains(&client)),
                 fields: settings.forwarded,
                 host_default: self.upstream.link().address(),
@@ -181,11 +192,15 @@ impl<'a> Relay<'a> {
         }
         self.connection.deadline.set(settings.body_timeout);
         let buffer = &mut self.connection.buffer;
-        let written =
-            write_head(&mut self.upstream.stream, &mut head, &mut self.upload, buffer.as_mut(), || {
-                self.connection.deadline.expired()
-            })
-            .await;
+        let written = write_head(
+            &mut self.upstream.wire,
+            &mut head,
+            &mut self.upload,
+            buffer.as_mut(),
+            More::Body,
+            || self.connection.deadline.expired(),
+        )
+        .await;
         self.connection.worker.head_room.set(head);
         if self.connection.buffer.as_ref().is_some_and(Buffer::is_empty) {
             self.connection.buffer = None;
@@ -209,6 +224,14 @@ impl<'a> Relay<'a> {
         } else {
             self.route.route.timeout
         });
+    }
+
+    /// What the response's head points into.
+    fn reply_text(&self) -> &[u8] {
+        match &self.upstream.wire {
+            Wire::Http1(_) => self.reply.as_ref().map_or(&[], Buffer::filled),
+            Wire::Http2(stream) => stream.text(),
+        }
     }
 
     fn reached(&self, limit: Limit) {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use weir_balance::Pool;
-use weir_config::{HashKey, HttpSettings, KeepAlive, Route};
+use weir_config::{HashKey, HttpSettings, KeepAlive, PoolProtocol, Route};
 use weir_route::Table;
 
 use crate::{
@@ -36,6 +36,8 @@ pub struct ListenerSite {
     pub name: String,
     /// Limits and habits.
     pub settings: HttpSettings,
+    /// What is offered to clients, where they are to use TLS.
+    pub tls: Option<Arc<weir_tls::Server>>,
     /// Finds the route of a request; its indices are those of `routes`.
     pub table: Table,
     /// The routes in their written order.
@@ -45,6 +47,11 @@ pub struct ListenerSite {
 }
 
 impl ListenerSite {
+    /// A client without TLS may begin with HTTP/2 (RFC 9113 section 3.3).
+    pub(crate) fn takes_prior_knowledge(&self) -> bool {
+        self.tls.is_none() && self.settings.protocols.h2
+    }
+
     /// The limits of a request's head.
     pub(crate) fn head_limits(&self) -> HeadLimits {
         HeadLimits {
@@ -71,6 +78,10 @@ pub struct PoolSite {
     pub pool: Pool,
     /// What is hashed, when the algorithm hashes.
     pub hash_key: Option<HashKey>,
+    /// What is spoken to its servers.
+    pub protocol: PoolProtocol,
+    /// What is asked of its servers, where they are to use TLS.
+    pub tls: Option<Arc<weir_tls::Client>>,
     /// How long a connect may take.
     pub connect_timeout: Duration,
     /// Idle connections.

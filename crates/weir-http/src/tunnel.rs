@@ -9,13 +9,14 @@ use std::{
     time::Duration,
 };
 
-use weir_net::{Buffer, Buffers, Stream};
+use weir_net::{Buffer, Buffers};
 
 use crate::{
     connection::Connection,
     counters::Limit,
     h1::Body,
     pump::{Coding, Pump},
+    wire::Wire,
 };
 
 /// One direction.
@@ -27,16 +28,16 @@ struct Way {
 
 impl Way {
     fn new(buffer: Option<Buffer>) -> Self {
-        Self { pump: Pump::new(Body::UntilEnd, Coding::AsIs), buffer, ended: false }
+        Self { pump: Pump::new(Body::UntilEnd(u64::MAX), Coding::AsIs), buffer, ended: false }
     }
 
     /// Moves what can be moved. The end of the source becomes the end of the sink; an error ends the tunnel.
     fn poll(
         &mut self,
         context: &mut Context<'_>,
-        from: &mut Stream,
+        from: &mut Wire,
         buffers: &Rc<Buffers>,
-        to: &mut Stream,
+        to: &mut Wire,
     ) -> Result<bool, ()> {
         let mut progress = false;
         if !self.ended {
@@ -58,7 +59,7 @@ impl Way {
 /// Runs a tunnel to its end; returns how many bytes went up and down. `reply` has come from the server already.
 pub(crate) async fn tunnel(
     connection: &mut Connection,
-    upstream: &mut Stream,
+    upstream: &mut Wire,
     reply: Option<Buffer>,
     timeout: Duration,
 ) -> (u64, u64) {
@@ -67,8 +68,8 @@ pub(crate) async fn tunnel(
     let buffers = Rc::clone(&connection.worker.buffers);
     connection.deadline.set(timeout);
     poll_fn(|context| {
-        let moved_up = up.poll(context, &mut connection.stream, &buffers, upstream);
-        let moved_down = down.poll(context, upstream, &buffers, &mut connection.stream);
+        let moved_up = up.poll(context, &mut connection.wire, &buffers, upstream);
+        let moved_down = down.poll(context, upstream, &buffers, &mut connection.wire);
         let (Ok(moved_up), Ok(moved_down)) = (moved_up, moved_down) else { return Poll::Ready(()) };
         if up.ended && down.ended {
             return Poll::Ready(());

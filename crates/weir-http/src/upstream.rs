@@ -4,12 +4,15 @@ use std::{cell::RefCell, collections::HashMap, net::SocketAddr, rc::Rc, sync::Ar
 
 use weir_balance::{Picker, Pool, Server};
 use weir_config::KeepAlive;
-use weir_net::{Stream, deadline::milliseconds};
+use weir_net::deadline::milliseconds;
 use weir_route::Table;
+use weir_tls::Stream;
 
 use crate::{
     counters::{Limit, ServerCounters, WorkerCounters},
+    multiplex::{self, Trunks},
     site::{ListenerId, ListenerSite, PoolSite, Site},
+    wire::Wire,
 };
 
 /// One worker's view of a snapshot: the snapshot itself, and beside each pool what the worker remembers of it.
@@ -36,6 +39,8 @@ pub(crate) struct ServerLink {
     pub(crate) server: Arc<Server>,
     pub(crate) counters: Arc<ServerCounters>,
     idle: RefCell<Vec<Idle>>,
+    /// Connections of HTTP/2, which exchanges share.
+    pub(crate) trunks: Trunks,
 }
 
 #[derive(Debug)]
@@ -48,7 +53,7 @@ struct Idle {
 /// A connection to a server that an exchange uses, counted as in flight until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Upstream {
-    pub(crate) stream: Stream,
+    pub(crate) wire: Wire,
     born_ms: u64,
     lease: Lease,
 }
@@ -77,23 +82,37 @@ impl Upstream {
     /// A connection that has just been made.
     pub(crate) fn fresh(stream: Stream, lease: Lease, now_ms: u64) -> Self {
         lease.link.counters.connects.add(1);
-        Self { stream, born_ms: now_ms, lease }
+        Self { wire: Wire::Http1(stream), born_ms: now_ms, lease }
+    }
+
+    /// A stream of a connection that others share.
+    pub(crate) fn shared(stream: multiplex::Stream, lease: Lease) -> Self {
+        Self { wire: Wire::Http2(stream), born_ms: 0, lease }
     }
 
     /// An idle connection of the leased server, if one is good.
     pub(crate) fn reuse(lease: Lease, settings: &KeepAlive, now_ms: u64) -> Result<Self, Lease> {
         let counters = &lease.link.counters;
         let mut idle = lease.link.idle.borrow_mut();
-        while let Some(connection) = idle.pop() {
+        while let Some(mut connection) = idle.pop() {
             counters.idle.sub(1);
             if connection.is_good(settings, now_ms) {
                 counters.reuses.add(1);
                 drop(idle);
-                return Ok(Self { stream: connection.stream, born_ms: connection.born_ms, lease });
+                let wire = Wire::Http1(connection.stream);
+                return Ok(Self { wire, born_ms: connection.born_ms, lease });
             }
         }
         drop(idle);
         Err(lease)
+    }
+
+    /// Asks the kernel whether the server has closed the connection.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        match &mut self.wire {
+            Wire::Http1(stream) => stream.is_quiet_by_kernel(),
+            Wire::Http2(_) => true,
+        }
     }
 
     /// Closes the connection, but goes on counting the request.
@@ -108,7 +127,8 @@ impl Upstream {
 
     /// Keeps the connection for a later request. It must be between two exchanges.
     pub(crate) fn keep(self, settings: &KeepAlive, worker: &WorkerCounters, now_ms: u64) {
-        let Self { stream, born_ms, lease } = self;
+        let Self { wire, born_ms, lease } = self;
+        let Wire::Http1(stream) = wire else { return };
         let mut idle = lease.link.idle.borrow_mut();
         if idle.len() >= settings.max {
             if settings.max > 0 {
@@ -122,7 +142,7 @@ impl Upstream {
 }
 
 impl Idle {
-    fn is_good(&self, settings: &KeepAlive, now_ms: u64) -> bool {
+    fn is_good(&mut self, settings: &KeepAlive, now_ms: u64) -> bool {
         // Both moments are rounded down: only a difference of more than the setting is surely one of so much.
         now_ms <= self.since_ms + milliseconds(settings.timeout)
             && now_ms <= self.born_ms + milliseconds(settings.age)
@@ -158,6 +178,7 @@ impl World {
                 server: Arc::clone(server),
                 counters: Arc::clone(&pool.servers[index][worker]),
                 idle: RefCell::default(),
+                trunks: Trunks::default(),
             }),
         };
         let pools = site
@@ -198,7 +219,7 @@ impl World {
             for link in &pool.servers {
                 let mut idle = link.idle.borrow_mut();
                 let before = idle.len();
-                idle.retain(|connection| connection.is_good(&site.keep_alive, now_ms));
+                idle.retain_mut(|connection| connection.is_good(&site.keep_alive, now_ms));
                 link.counters.idle.sub((before - idle.len()) as u64);
             }
         }

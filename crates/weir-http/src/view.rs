@@ -12,6 +12,8 @@ pub(crate) struct View<'a> {
     pub(crate) head: &'a RequestHead,
     pub(crate) text: &'a [u8],
     pub(crate) client: IpAddr,
+    /// Of its URL.
+    pub(crate) scheme: &'static str,
 }
 
 impl weir_route::Request for View<'_> {

@@ -56,6 +56,12 @@ impl Buffer {
         &self.bytes()[self.start as usize..self.end as usize]
     }
 
+    /// The same, to be changed in place.
+    pub fn filled_mut(&mut self) -> &mut [u8] {
+        let (start, end) = (self.start as usize, self.end as usize);
+        &mut self.bytes_mut()[start..end]
+    }
+
     /// How much of it there is, in bytes.
     pub fn len(&self) -> usize {
         (self.end - self.start) as usize

@@ -159,6 +159,11 @@ impl Deadline {
         }
     }
 
+    /// None is set.
+    pub fn clear(&self) {
+        self.home.table.borrow_mut().due_ms[self.slot as usize] = NEVER;
+    }
+
     /// It has come.
     pub fn expired(&self) -> bool {
         self.home.table.borrow().due_ms[self.slot as usize] <= self.home.now_ms.get()

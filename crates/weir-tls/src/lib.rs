@@ -1,5 +1,18 @@
 //! TLS on both sides, certificates, and the ACME client. The only crate that names rustls.
+//!
+//! [`Stream`] is what the engines see: bytes to and from a peer, whether they are encrypted on the way or not. [`Server`]
+//! and [`Client`] are what the control plane makes of the configuration of a listener and of a pool.
 
 #![forbid(unsafe_code)]
 
+pub mod acme;
 pub mod certs;
+mod client;
+mod server;
+mod session;
+mod stream;
+
+pub use client::Client;
+pub use server::Server;
+pub use session::{Rooms, Session};
+pub use stream::Stream;

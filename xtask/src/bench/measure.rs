@@ -1,20 +1,20 @@
 //! Starts the servers and the proxies, drives the load, and takes the figures.
 
-use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+mod calls;
+mod idle;
+
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use rustix::process::Signal;
 use serde_json::Value;
 
-use super::case::Load;
+use super::case::{Key, Load, SMALL, Tls};
 use super::machine;
 use super::process::Process;
 use super::proxy::{Place, Programs, Proxy};
-use super::report::{Outcome, ProcessMemory};
 use crate::launch::{self, DeathSignal};
 use crate::workspace;
 
@@ -26,7 +26,7 @@ pub(crate) struct Bench {
     proxy_cpu: usize,
     other_cpu: usize,
     servers: [u16; SERVERS],
-    _origin: Process,
+    origin: Process,
 }
 
 const SERVERS: usize = 3;
@@ -44,6 +44,10 @@ pub(crate) struct Sample {
     pub(crate) us_per_request: f64,
     /// Share of the run that the proxy's CPU was busy with the proxy.
     pub(crate) busy: f64,
+    /// Share of the run that the other CPU was busy with the load generator and the servers.
+    pub(crate) others_busy: f64,
+    /// CPU time of the load generator.
+    pub(crate) load_us_per_request: f64,
     pub(crate) per_second: f64,
     pub(crate) p50_us: f64,
     pub(crate) p99_us: f64,
@@ -74,13 +78,14 @@ impl Bench {
         let _ = std::fs::remove_dir_all(&work.0);
         std::fs::create_dir_all(&work.0).map_err(|error| format!("{}: {error}", work.0.display()))?;
 
+        make_certificates(&programs, &work.0)?;
         let servers: [u16; SERVERS] = machine::free_ports()?;
         let log = work.0.join("origin.log");
         let mut command = in_turns(programs.built.join("origin"), other_cpu);
         command.args(servers.iter().map(|port| format!("127.0.0.1:{port}")));
         let mut origin = Process::start("origin", command, &log)?;
         origin.wait_until("its answer", &log, |_| servers.iter().all(|port| answers(*port)))?;
-        Ok(Bench { programs, folder, work, proxy_cpu, other_cpu, servers, _origin: origin })
+        Ok(Bench { programs, folder, work, proxy_cpu, other_cpu, servers, origin })
     }
 
     /// A file in the bench's own part of the build folder.
@@ -88,151 +93,109 @@ impl Bench {
         self.folder.join(file)
     }
 
-    /// Starts a proxy and waits until a request comes through it.
-    pub(crate) fn start_proxy(&self, proxy: Proxy) -> Result<Started, String> {
+    /// Starts a proxy, with a certificate where it is to speak TLS, and waits until a request comes through it.
+    pub(crate) fn start_proxy(&self, proxy: Proxy, tls: Option<Key>) -> Result<Started, String> {
         let [port, metrics_port] = machine::free_ports()?;
-        let place =
-            Place { port, metrics_port, servers: &self.servers, folder: &self.work.0, cpu: self.proxy_cpu };
+        let place = Place {
+            port,
+            metrics_port,
+            servers: &self.servers,
+            folder: &self.work.0,
+            cpu: self.proxy_cpu,
+            certificate: tls.map(|key| self.certificate(key)),
+        };
         let command = proxy.command(&self.programs, &place)?;
         let log = self.work.0.join(format!("{}.log", proxy.name()));
         let mut process = Process::start(proxy.name(), command, &log)?;
-        process.wait_until("its answer", &log, |_| answers(port))?;
+        process.wait_until("its answer", &log, |_| match tls {
+            None => answers(port),
+            Some(key) => self.answers_tls(port, key),
+        })?;
         Ok(Started { process, port, log })
     }
 
     /// One measured run. Any answer that is not as expected makes it an error.
     pub(crate) fn load(&self, started: &Started, load: &Load, seconds: f64) -> Result<Sample, String> {
-        let before = started.process.cpu_time();
+        let times = || (started.process.cpu_time(), self.origin.cpu_time());
+        let before = times();
         let result = self.drive(started, load, seconds)?;
-        let cpu = (started.process.cpu_time() - before).as_secs_f64();
+        let after = times();
+        let cpu = (after.0 - before.0).as_secs_f64();
+        let origin_cpu = (after.1 - before.1).as_secs_f64();
         let figure = |name: &str| result[name].as_f64().unwrap_or(0.0);
         let (requests, elapsed) = (figure("requests"), figure("seconds"));
+        let load_cpu = figure("cpu_seconds");
         Ok(Sample {
             us_per_request: cpu * 1e6 / requests,
             busy: cpu / elapsed,
+            others_busy: (load_cpu + origin_cpu) / elapsed,
+            load_us_per_request: load_cpu * 1e6 / requests,
             per_second: requests / elapsed,
             p50_us: figure("p50_us"),
             p99_us: figure("p99_us"),
         })
     }
 
-    /// Memory that each idle connection adds, in a fresh process; without a proxy, what the two ends of a
-    /// connection straight to a server cost the kernel.
-    pub(crate) fn idle(&self, proxy: Option<Proxy>, connections: usize) -> Result<Outcome, String> {
-        let small =
-            Load { connections: 64, path: "/small", expect_bytes: 128, upload_bytes: None, close: false };
-        let started = proxy.map(|proxy| self.start_proxy(proxy)).transpose()?;
-        let port = match &started {
-            Some(started) => {
-                // What the first requests bring into memory for good is not the connections' share.
-                self.drive(started, &small, 0.5)?;
-                started.port
-            }
-            None => self.servers[0],
-        };
-        let kernel_before = settled_kernel_memory();
-        let before = started.as_ref().map(|started| started.process.memory()).unwrap_or_default();
-
-        let mut command = in_turns(self.programs.built.join("load"), self.other_cpu);
-        command.arg(format!("127.0.0.1:{port}")).args(["--idle", "--connections", &connections.to_string()]);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(|error| format!("load does not start: {error}"))?;
-        let stdin = child.stdin.take();
-        let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
-        let mut line = || lines.next().and_then(Result::ok);
-        let open = line();
-        let after = started.as_ref().map(|started| started.process.memory()).unwrap_or_default();
-        let kernel_after = machine::kernel_memory();
-        drop(stdin);
-        let closed = line();
-        let mut said = String::new();
-        let stderr = child.stderr.take().expect("stderr is piped").read_to_string(&mut said);
-        let status = child.wait().and_then(|status| stderr.map(|_| status));
-        if !status.is_ok_and(|status| status.success()) {
-            return Err(format!("load failed: {}", said.trim()));
-        }
-
-        let opened = judge(open.as_deref().unwrap_or(""))?["requests"].as_u64();
-        let closed = parse(closed.as_deref().unwrap_or(""))?["closed"].as_u64();
-        if opened != Some(connections as u64) || closed != Some(0) {
-            return Err(format!(
-                "of {connections} connections {opened:?} were answered and {closed:?} closed"
-            ));
-        }
-        let each = |after: u64, before: u64| (after as f64 - before as f64) / connections as f64;
-        let process = started.is_some().then(|| ProcessMemory {
-            each: each(after.private, before.private),
-            whole_mib: after.resident as f64 / (1024.0 * 1024.0),
-        });
-        Ok(Outcome::Idle { process, kernel_each: each(kernel_after, kernel_before) })
-    }
-
-    /// System calls per request, by name, of all of the proxy's threads. What a second run with one request per
-    /// connection counts is taken off, because opening the connections is not what a request costs.
-    pub(crate) fn calls(&self, proxy: Proxy, load: &Load, seconds: f64) -> Result<Outcome, String> {
-        let started = self.start_proxy(proxy)?;
-        self.drive(&started, load, 0.5)?;
-        let (long, long_requests) = self.traced(&started, load, seconds)?;
-        let (short, short_requests) = self.traced(&started, load, 0.0)?;
-        let requests = long_requests - short_requests;
-        if requests < 10.0 * short_requests {
-            return Err(format!("only {long_requests} requests while traced: too few to count calls by"));
-        }
-        let each = |(name, count): (String, u64)| {
-            let opening = short.get(&name).copied().unwrap_or(0);
-            (name, count.saturating_sub(opening) as f64 / requests)
-        };
-        let mut calls: Vec<(String, f64)> = long.into_iter().map(each).collect();
-        calls.sort_by(|a, b| b.1.total_cmp(&a.1));
-        Ok(Outcome::Calls(calls))
-    }
-
-    /// All system calls of a run, and how many requests it had.
-    fn traced(
-        &self,
-        started: &Started,
-        load: &Load,
-        seconds: f64,
-    ) -> Result<(BTreeMap<String, u64>, f64), String> {
-        let summary = self.work.0.join("strace.txt");
-        let log = self.work.0.join("strace.log");
-        let strace = workspace::find_program("strace").ok_or("no strace on this machine")?;
-        let mut command = launch::command(strace, self.other_cpu, DeathSignal::Term);
-        command.args(["-c", "-f", "-qq", "-o"]).arg(&summary);
-        for pid in started.process.pids() {
-            command.args(["-p", &pid.to_string()]);
-        }
-        let mut strace = Process::start("strace", command, &log)?;
-        strace.wait_until("it to attach", &log, |_| started.process.is_traced())?;
-        let result = self.drive(started, load, seconds)?;
-        strace.stop(Signal::INT);
-
-        let text = std::fs::read_to_string(&summary).map_err(|error| format!("strace's summary: {error}"))?;
-        let counts = strace_counts(&text);
-        if counts.is_empty() {
-            return Err(format!("strace counted nothing: {}", text.trim()));
-        }
-        Ok((counts, result["requests"].as_f64().unwrap_or(0.0)))
-    }
-
     /// Runs the load generator to its end.
     fn drive(&self, started: &Started, load: &Load, seconds: f64) -> Result<Value, String> {
+        let mut command = self.load_command(started.port, load);
+        command.args(["--seconds", &seconds.to_string()]);
+        let output = command.output().map_err(|error| format!("load: {error}"))?;
+        if !output.status.success() {
+            let log = tail(&started.log);
+            return Err(format!("{} {log}", String::from_utf8_lossy(&output.stderr).trim()));
+        }
+        let result = judge(&String::from_utf8_lossy(&output.stdout))?;
+        judge_handshakes(&result, load)?;
+        Ok(result)
+    }
+
+    /// The load generator, told what to do but not for how long.
+    fn load_command(&self, port: u16, load: &Load) -> Command {
         let mut command = in_turns(self.programs.built.join("load"), self.other_cpu);
-        command.arg(format!("127.0.0.1:{}", started.port));
+        command.stdin(Stdio::null()).arg(format!("127.0.0.1:{port}"));
         command.args(["--path", load.path, "--expect", &load.expect_bytes.to_string()]);
-        command.args(["--connections", &load.connections.to_string(), "--seconds", &seconds.to_string()]);
+        command.args(["--connections", &load.connections.to_string()]);
         if let Some(bytes) = load.upload_bytes {
             command.args(["--upload", &bytes.to_string()]);
         }
         if load.close {
             command.arg("--close");
         }
-        let output = command.stdin(Stdio::null()).output().map_err(|error| format!("load: {error}"))?;
-        if !output.status.success() {
-            let log = tail(&started.log);
-            return Err(format!("{} {log}", String::from_utf8_lossy(&output.stderr).trim()));
+        if let Some(tls) = load.tls {
+            command.arg("--tls").arg(self.certificate(tls.key));
+            if tls.resume {
+                command.arg("--resume");
+            }
         }
-        judge(&String::from_utf8_lossy(&output.stdout))
+        if let Some(streams) = load.h2_streams {
+            command.args(["--h2", &streams.to_string()]);
+        }
+        command
+    }
+
+    /// Whether one request over TLS is answered 200.
+    fn answers_tls(&self, port: u16, key: Key) -> bool {
+        let load = Load { connections: 1, tls: Some(Tls { key, resume: false }), ..SMALL };
+        let output = self.load_command(port, &load).args(["--requests", "1"]).output();
+        output.is_ok_and(|output| judge(&String::from_utf8_lossy(&output.stdout)).is_ok())
+    }
+
+    fn certificate(&self, key: Key) -> PathBuf {
+        self.work.0.join(match key {
+            Key::Ecdsa => "ecdsa.pem",
+            Key::Rsa => "rsa.pem",
+        })
+    }
+}
+
+/// New ones for each bench, gone with its folder.
+fn make_certificates(programs: &Programs, folder: &Path) -> Result<(), String> {
+    let output = Command::new(programs.built.join("certificates")).arg(folder).stdin(Stdio::null()).output();
+    match output {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+        Err(error) => Err(format!("certificates does not start: {error}")),
     }
 }
 
@@ -248,6 +211,21 @@ fn judge(line: &str) -> Result<Value, String> {
             result["error"]
         )),
     }
+}
+
+/// What is measured must be what the case is about: a proxy that does not resume, or resumes what it was not asked to,
+/// did other work.
+fn judge_handshakes(result: &Value, load: &Load) -> Result<(), String> {
+    let Some(tls) = load.tls else { return Ok(()) };
+    let count = |name: &str| result[name].as_u64().unwrap_or(0);
+    let (full, resumed) = (count("full_handshakes"), count("resumed_handshakes"));
+    let expected = if load.close { count("requests") } else { load.connections as u64 };
+    // Until the first tickets come there is nothing to resume.
+    let full_most = if tls.resume { load.connections as u64 } else { expected };
+    if full + resumed != expected || full > full_most || (!tls.resume && resumed > 0) {
+        return Err(format!("{full} full and {resumed} resumed handshakes where {expected} were due"));
+    }
+    Ok(())
 }
 
 fn parse(line: &str) -> Result<Value, String> {
@@ -267,33 +245,6 @@ fn answers(port: u16) -> bool {
     ask().unwrap_or(false)
 }
 
-/// The kernel frees sockets late; waits until its memory no longer shrinks, or for 3 s.
-fn settled_kernel_memory() -> u64 {
-    let mut last = machine::kernel_memory();
-    for _ in 0..15 {
-        std::thread::sleep(Duration::from_millis(200));
-        let now = machine::kernel_memory();
-        if now + 64 * 1024 >= last {
-            return now;
-        }
-        last = now;
-    }
-    last
-}
-
-/// Calls by name from the table of `strace -c`.
-fn strace_counts(text: &str) -> BTreeMap<String, u64> {
-    // % time     seconds  usecs/call     calls    errors syscall
-    let row = |line: &str| -> Option<(String, u64)> {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        words.first()?.parse::<f64>().ok()?;
-        let name = *words.last()?;
-        let calls = words.get(3)?.parse().ok()?;
-        (name != "total").then(|| (name.to_owned(), calls))
-    };
-    text.lines().filter_map(row).collect()
-}
-
 fn tail(log: &Path) -> String {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
@@ -305,26 +256,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_the_table_of_strace() {
-        let text = "\
-% time     seconds  usecs/call     calls    errors syscall
------- ----------- ----------- --------- --------- ----------------
- 45.84    0.181434           2     65536           writev
- 43.19    0.170955           2     65540         4 recvfrom
-  0.00    0.000000           0         1           total_of_nothing
------- ----------- ----------- --------- --------- ----------------
-100.00    0.395809           2    131077         4 total
-";
-        let counts = strace_counts(text);
-        let expected = [("writev", 65536), ("recvfrom", 65540), ("total_of_nothing", 1)];
-        assert_eq!(counts, expected.map(|(name, count)| (name.to_owned(), count)).into());
-    }
-
-    #[test]
     fn one_wrong_answer_spoils_a_run() {
         assert!(judge(r#"{"requests":10,"errors":0,"seconds":1.0,"error":""}"#).is_ok());
         assert!(judge(r#"{"requests":10,"errors":1,"seconds":1.0,"error":"not 200"}"#).is_err());
         assert!(judge(r#"{"requests":0,"errors":0,"seconds":1.0,"error":""}"#).is_err());
         assert!(judge("").is_err());
+    }
+
+    #[test]
+    fn handshakes_are_counted() {
+        let check = |full, resumed, resume, expected: bool| {
+            let load = Load { close: true, tls: Some(Tls { key: Key::Ecdsa, resume }), ..SMALL };
+            let result = serde_json::json!({
+                "requests": 1000, "full_handshakes": full, "resumed_handshakes": resumed
+            });
+            assert_eq!(judge_handshakes(&result, &load).is_ok(), expected, "{full} full, {resumed} resumed");
+        };
+        check(1000, 0, false, true);
+        check(999, 1, false, false);
+        check(64, 936, true, true);
+        check(65, 935, true, false);
+        check(64, 0, true, false);
     }
 }

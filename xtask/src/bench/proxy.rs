@@ -1,9 +1,15 @@
 //! The proxies and how each is set up: as its manual advises for this work, one worker, no access log, connections
 //! to the servers kept alive, forwarding headers set.
 
+mod envoy;
+mod haproxy;
+mod nginx;
+mod weir;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::case::{Case, Kind};
 use super::machine::first_line;
 use crate::launch::{self, DeathSignal};
 use crate::workspace::find_program;
@@ -36,6 +42,17 @@ pub(crate) struct Place<'a> {
     /// For its configuration and whatever else it writes.
     pub(crate) folder: &'a Path,
     pub(crate) cpu: usize,
+    /// Where it is to speak TLS: the certificate's file. Its key lies beside it, with `.key` at the end of the name.
+    pub(crate) certificate: Option<PathBuf>,
+}
+
+impl Place<'_> {
+    /// Certificate and key, as text for a configuration.
+    fn pair(&self) -> Option<(String, String)> {
+        let certificate = self.certificate.as_ref()?.display().to_string();
+        let key = format!("{certificate}.key");
+        Some((certificate, key))
+    }
 }
 
 impl Proxy {
@@ -53,26 +70,23 @@ impl Proxy {
     /// What the reader of the results must know of its configuration.
     pub(crate) fn settings(self) -> &'static str {
         match self {
-            Proxy::Weir => {
-                "`runtime.workers: 1`, metrics endpoint and HTTP checks every 2 s, all else default: limits, timeouts, \
-                 forwarding headers"
-            }
-            Proxy::Nginx => {
-                "`worker_processes 1`, `keepalive 1024` to the servers, `keepalive_requests` without a limit, \
-                 `X-Forwarded-For`, `-Proto` and `-Host` set, `proxy_buffering` as by default but without temporary \
-                 files (`proxy_max_temp_file_size 0`), `proxy_request_buffering off`; it has no active checks"
-            }
-            Proxy::Haproxy => {
-                "`nbthread 1`, `http-reuse always`, `option forwardfor`, HTTP checks every 2 s; no `splice`, as by \
-                 default"
-            }
-            Proxy::Envoy => {
-                "`--concurrency 1`, `use_remote_address` (sets `X-Forwarded-For` and `-Proto`), circuit breakers \
-                 lifted, no active checks"
-            }
+            Proxy::Weir => weir::SETTINGS,
+            Proxy::Nginx => nginx::SETTINGS,
+            Proxy::Haproxy => haproxy::SETTINGS,
+            Proxy::Envoy => envoy::SETTINGS,
             Proxy::Relay => {
                 "bytes only, 32 KiB buffers, one server connection per client connection: the floor, not a balancer"
             }
+        }
+    }
+
+    /// Whether it can do what the case asks for, and is worth comparing there.
+    pub(crate) fn takes_part(self, case: &Case) -> bool {
+        match (self, &case.kind) {
+            (Proxy::Envoy | Proxy::Relay, _) if case.tls().is_some() => false,
+            // It would need twice the descriptors, and holds its buffers all the time: no measure.
+            (Proxy::Relay, Kind::Idle { .. }) => false,
+            _ => true,
         }
     }
 
@@ -80,10 +94,10 @@ impl Proxy {
     pub(crate) fn command(self, programs: &Programs, place: &Place<'_>) -> Result<Command, String> {
         let program = programs.path(self)?;
         let (config, text) = match self {
-            Proxy::Weir => ("weir.yaml", weir(place)),
-            Proxy::Nginx => ("nginx.conf", nginx(place)),
-            Proxy::Haproxy => ("haproxy.cfg", haproxy(place)),
-            Proxy::Envoy => ("envoy.yaml", envoy(place)),
+            Proxy::Weir => ("weir.yaml", weir::config(place)),
+            Proxy::Nginx => ("nginx.conf", nginx::config(place)),
+            Proxy::Haproxy => ("haproxy.cfg", haproxy::config(place)),
+            Proxy::Envoy => ("envoy.yaml", envoy::config(place)),
             Proxy::Relay => ("relay.none", String::new()),
         };
         let config = place.folder.join(config);
@@ -147,149 +161,7 @@ impl Programs {
     }
 }
 
-fn weir(place: &Place<'_>) -> String {
-    let servers: Vec<String> = place.servers.iter().map(|port| format!("127.0.0.1:{port}")).collect();
-    format!(
-        "\
-runtime: {{ workers: 1 }}
-metrics: {{ bind: 127.0.0.1:{metrics} }}
-listeners:
-  - bind: 127.0.0.1:{port}
-    pool: web
-pools:
-  web:
-    servers: [{servers}]
-    health: {{ http: /small, interval: 2s }}
-",
-        metrics = place.metrics_port,
-        port = place.port,
-        servers = servers.join(", "),
-    )
-}
-
-fn nginx(place: &Place<'_>) -> String {
-    let servers = lines(place.servers, |port| format!("        server 127.0.0.1:{port};"));
-    format!(
-        "\
-daemon off;
-worker_processes 1;
-{user}
-pid {folder}/nginx.pid;
-error_log {folder}/nginx.log error;
-events {{ worker_connections 16384; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/nginx-body;
-    proxy_temp_path {folder}/nginx-proxy;
-    fastcgi_temp_path {folder}/nginx-fastcgi;
-    uwsgi_temp_path {folder}/nginx-uwsgi;
-    scgi_temp_path {folder}/nginx-scgi;
-    keepalive_requests 1000000000;
-    keepalive_timeout 75s;
-    client_max_body_size 0;
-    upstream web {{
-{servers}
-        keepalive 1024;
-        keepalive_requests 1000000000;
-    }}
-    server {{
-        listen 127.0.0.1:{port} backlog=4096;
-        location / {{
-            proxy_pass http://web;
-            proxy_http_version 1.1;
-            proxy_set_header Connection \"\";
-            proxy_set_header Host $http_host;
-            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-            proxy_set_header X-Forwarded-Proto $scheme;
-            proxy_set_header X-Forwarded-Host $http_host;
-            proxy_request_buffering off;
-            proxy_max_temp_file_size 0;
-        }}
-    }}
-}}
-",
-        // Without root the directive would only be warned about.
-        user = if rustix::process::geteuid().is_root() { "user root;" } else { "" },
-        folder = place.folder.display(),
-        port = place.port,
-    )
-}
-
-fn haproxy(place: &Place<'_>) -> String {
-    let servers = lines(place.servers, |port| format!("    server s{port} 127.0.0.1:{port} check inter 2s"));
-    format!(
-        "\
-global
-    nbthread 1
-    maxconn 12000
-    no strict-limits
-defaults
-    mode http
-    option forwardfor
-    http-reuse always
-    timeout connect 5s
-    timeout client 60s
-    timeout server 60s
-    timeout http-request 10s
-    timeout http-keep-alive 60s
-frontend in
-    bind 127.0.0.1:{port} backlog 4096
-    default_backend web
-backend web
-    balance roundrobin
-    option httpchk GET /small
-{servers}
-",
-        port = place.port,
-    )
-}
-
-fn envoy(place: &Place<'_>) -> String {
-    let servers = lines(place.servers, |port| {
-        format!(
-            "        - endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {port} }} }} }}"
-        )
-    });
-    format!(
-        "\
-static_resources:
-  listeners:
-  - address: {{ socket_address: {{ address: 127.0.0.1, port_value: {port} }} }}
-    filter_chains:
-    - filters:
-      - name: envoy.filters.network.http_connection_manager
-        typed_config:
-          \"@type\": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-          stat_prefix: bench
-          use_remote_address: true
-          route_config:
-            virtual_hosts:
-            - name: all
-              domains: [\"*\"]
-              routes:
-              - match: {{ prefix: / }}
-                route: {{ cluster: web }}
-          http_filters:
-          - name: envoy.filters.http.router
-            typed_config:
-              \"@type\": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
-  clusters:
-  - name: web
-    type: STATIC
-    lb_policy: ROUND_ROBIN
-    circuit_breakers:
-      thresholds:
-      - {{ max_connections: 100000, max_pending_requests: 100000, max_requests: 100000 }}
-    load_assignment:
-      cluster_name: web
-      endpoints:
-      - lb_endpoints:
-{servers}
-",
-        port = place.port,
-    )
-}
-
+/// A line for each server.
 fn lines(ports: &[u16], line: impl Fn(&u16) -> String) -> String {
     ports.iter().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -13,18 +13,28 @@ pub enum Body {
     Sized(u64),
     /// Chunks are left.
     Chunked(Chunked),
-    /// Everything until its source ends.
-    UntilEnd,
+    /// Everything until its source ends, but no more than so many bytes are left.
+    UntilEnd(u64),
 }
 
 impl Body {
-    /// At the beginning of a body. `bytes_max` bounds chunked ones; sized ones have been checked with their head.
+    /// At the beginning of a body. `bytes_max` bounds it where its size was not announced; announced ones have been
+    /// checked with their head.
     pub fn new(length: BodyLength, bytes_max: u64, limits: HeadLimits) -> Self {
         match length {
             BodyLength::None => Self::Sized(0),
             BodyLength::Sized(bytes) => Self::Sized(bytes),
             BodyLength::Chunked => Self::Chunked(Chunked::new(bytes_max, limits)),
-            BodyLength::UntilEnd => Self::UntilEnd,
+            BodyLength::UntilEnd => Self::UntilEnd(bytes_max),
+        }
+    }
+
+    /// As [`Body::new`]; one that comes on a stream of HTTP/2 ends with that, and the codec has compared it with an
+    /// announced length.
+    pub(crate) fn of(length: BodyLength, on_stream: bool, bytes_max: u64, limits: HeadLimits) -> Self {
+        match length {
+            BodyLength::Sized(_) | BodyLength::Chunked if on_stream => Self::UntilEnd(bytes_max),
+            length => Self::new(length, bytes_max, limits),
         }
     }
 
@@ -33,7 +43,7 @@ impl Body {
         match self {
             Self::Sized(left) => *left == 0,
             Self::Chunked(chunked) => chunked.is_done(),
-            Self::UntilEnd => false,
+            Self::UntilEnd(_) => false,
         }
     }
 
@@ -43,10 +53,14 @@ impl Body {
             Self::Sized(left) => {
                 let data = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
                 *left -= data as u64;
-                Ok(Piece { framing: 0, data })
+                Ok(Piece { data, ..Piece::default() })
             }
             Self::Chunked(chunked) => chunked.next(input),
-            Self::UntilEnd => Ok(Piece { framing: 0, data: input.len() }),
+            Self::UntilEnd(left) => {
+                let data = input.len();
+                *left = left.checked_sub(data as u64).ok_or(Refusal::BodyTooLarge)?;
+                Ok(Piece { data, ..Piece::default() })
+            }
         }
     }
 

@@ -53,6 +53,8 @@ pub struct Piece {
     pub framing: usize,
     /// Bytes of data behind them.
     pub data: usize,
+    /// How many bytes at the end of the framing are the trailer section, with the empty line that ends it.
+    pub trailers: usize,
 }
 
 impl Chunked {
@@ -82,20 +84,20 @@ impl Chunked {
                     if self.size == 0 {
                         self.state = State::DataCr;
                     }
-                    return Ok(Piece { framing: at, data });
+                    return Ok(Piece { framing: at, data, trailers: 0 });
                 }
                 State::DataCr if byte == b'\r' => self.state = State::DataLf,
                 State::DataLf if byte == b'\n' => self.begin(),
                 State::DataCr | State::DataLf => return Err(Refusal::Chunk),
                 State::Trailers => {
-                    at += self.trailers(&input[at..])?;
-                    break;
+                    let trailers = self.trailers(&input[at..])?;
+                    return Ok(Piece { framing: at + trailers, data: 0, trailers });
                 }
                 State::Done => break,
             }
             at += 1;
         }
-        Ok(Piece { framing: at, data: 0 })
+        Ok(Piece { framing: at, ..Piece::default() })
     }
 
     fn begin(&mut self) {
@@ -164,11 +166,10 @@ impl Chunked {
                 Line::Field(field) => {
                     next = field.line_end.into();
                     count += 1;
-                    // RFC 9110 section 6.5.1: what frames or routes a message has no place behind it. Nor has what says
-                    // who sent it: some servers merge trailers into the head, where a stranger's word is not let in.
-                    let kind = field.kind;
-                    let is_misplaced = kind.is_essential() || kind.is_hop_by_hop() || kind.is_forwarding();
-                    if is_misplaced || count > self.limits.fields_max || next > self.limits.bytes_max {
+                    if !field.kind.may_trail()
+                        || count > self.limits.fields_max
+                        || next > self.limits.bytes_max
+                    {
                         return Err(Refusal::Trailer);
                     }
                 }

@@ -86,13 +86,13 @@ fn is_space(byte: u8) -> bool {
 
 /// The fields of one head while it is parsed, and what they say about framing.
 #[derive(Debug, Default)]
-pub(super) struct FieldSums {
-    pub(super) content_length: Option<u64>,
+pub(crate) struct FieldSums {
+    pub(crate) content_length: Option<u64>,
     pub(super) chunked: bool,
-    pub(super) host: Option<Span>,
+    pub(crate) host: Option<Span>,
     pub(super) upgrade: Option<Span>,
-    pub(super) expects_continue: bool,
-    pub(super) te_trailers: bool,
+    pub(crate) expects_continue: bool,
+    pub(crate) te_trailers: bool,
     pub(super) connection: ConnectionOptions,
 }
 
@@ -135,7 +135,8 @@ impl FieldSums {
         }
     }
 
-    fn add(&mut self, text: &[u8], field: &Field) -> Result<(), Refusal> {
+    /// Takes in what a field whose kind is known says.
+    pub(crate) fn add(&mut self, text: &[u8], field: &Field) -> Result<(), Refusal> {
         let value = field.value.of(text);
         match field.kind {
             FieldKind::Host if self.host.is_some() => return Err(Refusal::HostRepeated),

@@ -135,10 +135,7 @@ impl RequestParser {
                 end..range.end
             }
         };
-        head.target = Span::new(origin.clone());
-        let mark = memchr::memchr(b'?', &text[origin.clone()]).map(|at| origin.start + at);
-        head.path = Span::new(origin.start..mark.unwrap_or(origin.end));
-        head.query = mark.map(|mark| Span::new(mark + 1..origin.end));
+        place_target(text, head, origin);
         Ok(())
     }
 
@@ -170,6 +167,14 @@ impl RequestParser {
         head.takes_trailers = sums.te_trailers && sums.connection.te;
         Ok(())
     }
+}
+
+/// Enters where target, path and query are, of a target in origin-form.
+pub(crate) fn place_target(text: &[u8], head: &mut RequestHead, origin: std::ops::Range<usize>) {
+    let mark = memchr::memchr(b'?', &text[origin.clone()]).map(|at| origin.start + at);
+    head.path = Span::new(origin.start..mark.unwrap_or(origin.end));
+    head.query = mark.map(|mark| Span::new(mark + 1..origin.end));
+    head.target = Span::new(origin);
 }
 
 /// The room that method and version take at most in a first line beside the target, in bytes: whether a head is taken

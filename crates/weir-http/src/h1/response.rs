@@ -77,7 +77,7 @@ fn first_line(bytes: &[u8], head: &mut ResponseHead) -> Result<(), Refusal> {
 }
 
 /// RFC 9112 section 6.3, in its order.
-fn length(sums: &FieldSums, head: &ResponseHead, to_head: bool) -> Result<BodyLength, Refusal> {
+pub(crate) fn length(sums: &FieldSums, head: &ResponseHead, to_head: bool) -> Result<BodyLength, Refusal> {
     let written = sums.length()?;
     if sums.chunked && head.version == Version::Http10 {
         return Err(Refusal::TransferEncodingIn10);

@@ -33,13 +33,13 @@ pub(super) fn is_token_byte(byte: u8) -> bool {
     TOKEN[usize::from(byte)]
 }
 
-pub(super) fn is_token(bytes: &[u8]) -> bool {
+pub(crate) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|byte| is_token_byte(*byte))
 }
 
 /// How many bytes of a token stand at the front. Names are letters and hyphens, which are looked at eight in one go.
 #[inline]
-pub(super) fn token_run(bytes: &[u8]) -> usize {
+pub(crate) fn token_run(bytes: &[u8]) -> usize {
     let mut run = 0;
     for word in bytes.chunks_exact(8) {
         let names = name_run(u64::from_le_bytes(word.try_into().expect("eight bytes")));
@@ -88,19 +88,19 @@ fn is_control(byte: u8) -> bool {
 }
 
 /// Visible characters, spaces, tabs and bytes above ASCII (RFC 9110 section 5.5): no control character.
-pub(super) fn is_field_value(bytes: &[u8]) -> bool {
+pub(crate) fn is_field_value(bytes: &[u8]) -> bool {
     // No early exit: the loop is then done sixteen bytes at a time.
     !bytes.iter().fold(false, |bad, byte| bad | ((*byte < b' ') & (*byte != b'\t')) | (*byte == 0x7f))
 }
 
 /// Visible ASCII without `#`, which no request target contains.
-pub(super) fn is_target(bytes: &[u8]) -> bool {
+pub(crate) fn is_target(bytes: &[u8]) -> bool {
     !bytes.is_empty()
         && !bytes.iter().fold(false, |bad, byte| bad | (*byte <= b' ') | (*byte >= 0x7f) | (*byte == b'#'))
 }
 
 /// `uri-host [ ":" port ]` (RFC 9110 section 7.2), not empty.
-pub(super) fn is_host(bytes: &[u8]) -> bool {
+pub(crate) fn is_host(bytes: &[u8]) -> bool {
     let (name_is_right, rest) = match bytes.strip_prefix(b"[") {
         Some(bytes) => match bytes.iter().position(|byte| *byte == b']') {
             Some(end) => {

@@ -4,7 +4,10 @@ use std::{borrow::Cow, future::poll_fn, rc::Rc, task::Poll};
 
 use weir_config::HeaderEdits;
 
-use super::{Outcome, Relay, bad_gateway, head::write_head};
+use super::{
+    Outcome, Relay, bad_gateway,
+    head::{More, write_head},
+};
 use crate::{
     connection::Next,
     counters::Limit,
@@ -19,12 +22,13 @@ use crate::{
 impl Relay<'_> {
     /// 1xx: passed on to clients that know them (RFC 9110 section 15.2).
     pub(super) async fn pass_interim(&mut self) -> Result<(), End> {
-        if self.desk.request.version == Version::Http11 {
+        if self.desk.request.version != Version::Http10 {
             let answering = Answering::plain(&self.route.route.response_headers);
-            return self.write_response(&answering, &mut Pump::nothing()).await;
+            return self.write_response(&answering, &mut Pump::nothing(), More::Messages).await;
         }
-        let reply = self.reply.as_mut().expect("the head is in it");
-        reply.consume(self.desk.response.len);
+        if let Some(reply) = &mut self.reply {
+            reply.consume(self.desk.response.len);
+        }
         Ok(())
     }
 
@@ -33,23 +37,23 @@ impl Relay<'_> {
         let may_keep =
             self.upload.is_done() && self.desk.request.keeps_alive() && !self.connection.is_unwanted();
         let plan = Plan::new(self.desk.response.body, self.desk.request.version, may_keep);
-        let mut download =
-            Pump::new(Body::new(self.desk.response.body, u64::MAX, self.listener.head_limits()), plan.coding);
+        let on_stream = self.upstream.wire.is_http2();
+        let body = Body::of(self.desk.response.body, on_stream, u64::MAX, self.listener.head_limits());
+        let mut download = Pump::new(body, plan.coding);
         let mut answering = plan.answering(&self.route.route.response_headers);
         if self.desk.response.status == 426 {
             // RFC 9110 section 15.5.22: it must say which protocol is wanted.
-            let text = self.reply.as_ref().map_or(&[][..], |reply| reply.filled());
-            answering.upgrade = upgrade_field(&self.desk.response, text);
+            answering.upgrade = upgrade_field(&self.desk.response, self.reply_text());
         }
         self.answering = true;
-        self.write_response(&answering, &mut download).await?;
+        self.write_response(&answering, &mut download, More::Body).await?;
         record.status = self.desk.response.status;
         let result = self.pump_both(&mut download).await;
         record.response_bytes += download.moved;
         if matches!(result, Err(End::Cut(_))) && plan.ends_by_close {
             // Only a reset tells this client. It costs whatever of earlier answers the kernel has not sent yet, so those
             // that see from the framing that the end is missing get a plain close.
-            self.connection.stream.reset_when_closed();
+            self.connection.wire.reset_when_closed();
         }
         result?;
         let left_over = self.reply.take().is_some_and(|reply| !reply.is_empty());
@@ -70,23 +74,29 @@ impl Relay<'_> {
     }
 
     /// Writes the head of the response that lies in `reply`, with the edits of `answering`, and what has come of `body`.
-    async fn write_response(&mut self, answering: &Answering<'_>, body: &mut Pump) -> Result<(), End> {
-        let connection = &mut *self.connection;
-        let mut head = connection.worker.head_room.take();
+    async fn write_response(
+        &mut self,
+        answering: &Answering<'_>,
+        body: &mut Pump,
+        more: More,
+    ) -> Result<(), End> {
+        let mut head = self.connection.worker.head_room.take();
         head.clear();
-        let reply = self.reply.as_mut().expect("the head is in it");
-        forward::response(&mut head, &self.desk.response, reply.filled(), answering);
-        reply.consume(self.desk.response.len);
+        forward::response(&mut head, &self.desk.response, self.reply_text(), answering);
+        let connection = &mut *self.connection;
         // Before the head goes out: a body that is wrong from its first byte can still become a 502.
-        if let Err(refusal) = body.prepare(reply) {
-            connection.worker.head_room.set(head);
-            return Err(bad_gateway(refusal.words()));
+        if let Some(reply) = &mut self.reply {
+            reply.consume(self.desk.response.len);
+            if let Err(refusal) = body.prepare(reply) {
+                connection.worker.head_room.set(head);
+                return Err(bad_gateway(refusal.words()));
+            }
         }
         connection.deadline.set(self.listener.settings.body_timeout);
-        let written = write_head(&mut connection.stream, &mut head, body, Some(reply), || {
-            connection.deadline.expired()
-        });
-        let written = written.await;
+        let reply = self.reply.as_mut();
+        let deadline = &connection.deadline;
+        let written =
+            write_head(&mut connection.wire, &mut head, body, reply, more, || deadline.expired()).await;
         connection.worker.head_room.set(head);
         written.map_err(|_| End::Gone)
     }
@@ -105,10 +115,10 @@ impl Relay<'_> {
             let mut progress = false;
             let polled = download.poll(
                 context,
-                &mut self.upstream.stream,
+                &mut self.upstream.wire,
                 &mut self.reply,
                 &buffers,
-                &mut self.connection.stream,
+                &mut self.connection.wire,
                 &mut progress,
             );
             if progress {
@@ -125,7 +135,7 @@ impl Relay<'_> {
                     self.reached(Limit::BodyTimeout);
                     if download.waits_for_sink() {
                         // It does not read: a plain close would leave the kernel with what it did not take.
-                        self.connection.stream.reset_when_closed();
+                        self.connection.wire.reset_when_closed();
                     }
                     Poll::Ready(Err(cut("the answer's body made no progress within body_timeout")))
                 }
@@ -144,17 +154,16 @@ impl Relay<'_> {
         if self.desk.request.upgrade.is_none() {
             return Err(bad_gateway("it switches protocols, which the request did not ask for"));
         }
-        let text = self.reply.as_ref().map_or(&[][..], |reply| reply.filled());
         let answering = Answering {
-            upgrade: upgrade_field(&self.desk.response, text),
+            upgrade: upgrade_field(&self.desk.response, self.reply_text()),
             ..Answering::plain(&self.route.route.response_headers)
         };
-        self.write_response(&answering, &mut Pump::nothing()).await?;
+        self.write_response(&answering, &mut Pump::nothing(), More::Messages).await?;
         record.status = 101;
         self.connection.consume(self.desk.request.len);
         let reply = self.reply.take().filter(|reply| !reply.is_empty());
         let timeout = self.listener.settings.tunnel_timeout;
-        let (up, down) = tunnel::tunnel(self.connection, &mut self.upstream.stream, reply, timeout).await;
+        let (up, down) = tunnel::tunnel(self.connection, &mut self.upstream.wire, reply, timeout).await;
         record.request_bytes += up;
         record.response_bytes += down;
         Ok(Outcome::Answered { next: Next::Close, reusable: false })

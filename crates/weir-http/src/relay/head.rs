@@ -2,22 +2,37 @@
 
 use std::{future::poll_fn, io, task::Poll};
 
-use weir_net::{Buffer, Stream};
+use weir_net::Buffer;
 
-use crate::pump::Pump;
+use crate::{pump::Pump, wire::Wire};
 
 /// The first bytes of a body, up to this many, are copied behind the head: that costs less than a second piece in the
 /// system call.
 const COPIED_BYTES_MAX: usize = 4096;
 
+/// What comes behind a head.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum More {
+    /// Its own body.
+    Body,
+    /// Other messages: another head, or those of another protocol.
+    Messages,
+}
+
 /// Writes `head`, and what `pump` has ready in `buffer` behind it, in as few calls as the sink allows.
 pub(super) async fn write_head(
-    to: &mut Stream,
+    to: &mut Wire,
     head: &mut Vec<u8>,
     pump: &mut Pump,
     mut buffer: Option<&mut Buffer>,
+    more: More,
     is_overdue: impl Fn() -> bool,
 ) -> io::Result<()> {
+    if let Wire::Http2(stream) = to {
+        // Its body goes frame by frame.
+        let more = matches!(more, More::Messages) || !pump.is_done();
+        return stream.send_head(head, None, more);
+    }
     if let Some(buffer) = buffer.as_deref_mut() {
         let (before, data) = pump.writable(buffer.filled());
         if !before.is_empty() || data.len() <= COPIED_BYTES_MAX {

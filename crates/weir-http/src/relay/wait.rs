@@ -3,19 +3,21 @@
 use std::{
     future::poll_fn,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use weir_net::Buffer;
 
-use super::{ClientWatch, Relay, bad_gateway};
+use super::{ClientWatch, Outcome, Relay, bad_gateway};
 use crate::{
     counters::Limit,
     exchange::{End, count_refusal},
     h1::{HeadLimits, Progress, ResponseParser},
+    h2::StreamEnd,
     head::{BodyLength, Version},
     pump::Stop,
+    wire::Wire,
 };
 
 /// After the client has said that it sends no more: how long the answer may take before it is asked, with an interim
@@ -25,10 +27,13 @@ pub(crate) const HALF_CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 /// How long a client that is gone may take to let us know, once asked.
 const HALF_CLOSE_ECHO: Duration = Duration::from_millis(200);
 
+/// Whether the server has seen the request is not known.
+const DIED: Outcome = Outcome::Died { untouched: false };
+
 impl Relay<'_> {
-    /// Waits for the head of a response, passing the request's body on meanwhile. `None`: the connection died before a
-    /// byte of it.
-    pub(super) async fn await_head(&mut self) -> Result<Option<()>, End> {
+    /// Waits for the head of a response, passing the request's body on meanwhile; or says how the connection died before
+    /// a byte of it.
+    pub(super) async fn await_head(&mut self) -> Result<Option<Outcome>, End> {
         let limits = self.listener.head_limits();
         let mut parser = ResponseParser::default();
         poll_fn(|context| {
@@ -66,10 +71,10 @@ impl Relay<'_> {
         let buffers = Rc::clone(&connection.worker.buffers);
         let polled = self.upload.poll(
             context,
-            &mut connection.stream,
+            &mut connection.wire,
             &mut connection.buffer,
             &buffers,
-            &mut self.upstream.stream,
+            &mut self.upstream.wire,
             &mut progress,
         );
         match polled {
@@ -100,14 +105,23 @@ impl Relay<'_> {
         context: &mut Context<'_>,
         parser: &mut ResponseParser,
         limits: &HeadLimits,
-    ) -> Poll<Result<Option<()>, End>> {
+    ) -> Poll<Result<Option<Outcome>, End>> {
+        if let Wire::Http2(stream) = &mut self.upstream.wire {
+            return match ready!(stream.poll_response(context, &mut self.desk.response)) {
+                Ok(()) => Poll::Ready(Ok(None)),
+                Err(StreamEnd::Refused) => Poll::Ready(Ok(Some(Outcome::Died { untouched: true }))),
+                Err(StreamEnd::ConnectionLost) => Poll::Ready(Ok(Some(DIED))),
+                Err(StreamEnd::Reset(_)) => Poll::Ready(Err(bad_gateway("the server reset the stream"))),
+                Err(_) => Poll::Ready(Err(bad_gateway("it is malformed"))),
+            };
+        }
         let mut space = self.reply.take().unwrap_or_else(|| self.connection.worker.buffers.take());
         loop {
             if !space.is_empty() {
                 match parser.parse(space.filled(), &mut self.desk.response, limits, self.to_head) {
                     Ok(Progress::Whole) => {
                         self.reply = Some(space);
-                        return Poll::Ready(Ok(Some(())));
+                        return Poll::Ready(Ok(None));
                     }
                     Ok(Progress::Partial) => {}
                     Err(refusal) => return Poll::Ready(Err(bad_gateway(refusal.words()))),
@@ -116,9 +130,9 @@ impl Relay<'_> {
             if space.is_full() {
                 space.compact();
             }
-            match self.upstream.stream.poll_read(context, &mut space) {
+            match self.upstream.wire.poll_read(context, &mut space) {
                 Poll::Ready(Ok(n)) if n > 0 => {}
-                Poll::Ready(_) if space.is_empty() => return Poll::Ready(Ok(None)),
+                Poll::Ready(_) if space.is_empty() => return Poll::Ready(Ok(Some(DIED))),
                 Poll::Ready(_) => return Poll::Ready(Err(bad_gateway("it ends in the middle of its head"))),
                 Poll::Pending => {
                     self.reply = Some(space).filter(|space| !space.is_empty());
@@ -144,7 +158,16 @@ impl Relay<'_> {
             self.client = ClientWatch::Pipelining;
             return Ok(());
         }
-        if connection.stream.poll_readable(context).is_pending() {
+        let stream = match &mut connection.wire {
+            Wire::Http1(stream) => stream,
+            Wire::Http2(stream) => {
+                return match stream.poll_gone(context) {
+                    Poll::Ready(()) => Err(End::Gone),
+                    Poll::Pending => Ok(()),
+                };
+            }
+        };
+        if stream.poll_readable(context).is_pending() {
             return Ok(());
         }
         // A read, not a look: only a read that finds nothing makes sure that the next event wakes this task.
@@ -152,7 +175,7 @@ impl Relay<'_> {
         if space.is_full() {
             self.client = ClientWatch::Pipelining;
         } else {
-            match connection.stream.poll_read(context, &mut space) {
+            match stream.poll_read(context, &mut space) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(0)) => self.client = ClientWatch::HalfClosed,
                 Poll::Ready(Ok(_)) => self.client = ClientWatch::Pipelining,
@@ -169,14 +192,14 @@ impl Relay<'_> {
             ClientWatch::HalfClosed if self.desk.request.version == Version::Http11 => {
                 self.client = ClientWatch::Asked;
                 self.connection.deadline.set(HALF_CLOSE_ECHO);
-                match self.connection.stream.poll_write(context, b"HTTP/1.1 100 Continue\r\n\r\n") {
+                match self.connection.wire.poll_write(context, b"HTTP/1.1 100 Continue\r\n\r\n") {
                     Poll::Ready(Ok(25)) => Ok(()),
                     // A client that takes not even this has been silent for long and has a full window.
                     _ => Err(End::Gone),
                 }
             }
             ClientWatch::HalfClosed | ClientWatch::Asked => {
-                if self.connection.stream.is_broken() {
+                if matches!(&self.connection.wire, Wire::Http1(stream) if stream.is_broken()) {
                     return Err(End::Gone);
                 }
                 self.client = ClientWatch::Listening;
@@ -193,6 +216,10 @@ impl Relay<'_> {
             }
             _ => {
                 self.reached(Limit::ResponseTimeout);
+                if let Wire::Http2(stream) = &self.upstream.wire {
+                    // Whether the server is slow or the connection is dead cannot be told: others had better not try.
+                    stream.retire_connection();
+                }
                 Err(End::answer(504, "the server did not begin its answer within the route's timeout"))
             }
         }

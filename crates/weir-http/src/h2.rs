@@ -1,0 +1,16 @@
+//! The HTTP/2 codec (RFC 9113). It does no I/O.
+
+pub mod abuse;
+pub mod error;
+pub mod head;
+pub mod hpack;
+pub mod mux;
+pub mod settings;
+
+pub use abuse::{Abuse, Budget, Budgets};
+pub use error::{ErrorCode, Fatal, StreamEnd};
+pub use mux::{Full, Mux, Opening, StreamKey};
+pub use settings::Settings;
+
+/// DATA frames below this, in bytes, that do not end their stream draw on `Budgets::small_data`.
+pub const SMALL_DATA_BYTES: u32 = 16;

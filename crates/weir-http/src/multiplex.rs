@@ -1,0 +1,37 @@
+//! Connections of HTTP/2, shared by the exchanges on their streams.
+//!
+//! One task per connection, its driver, reads and writes the socket; each exchange is a task of its own that holds a
+//! [`Stream`]. What they share is the state machine ([`Mux`]), in a cell: all of them run on one worker. An exchange
+//! leaves what it sends in the output and wakes the driver, which runs after all exchanges that are ready: the answers
+//! of many go out in one call.
+
+mod downstream;
+mod io;
+mod stream;
+mod upstream;
+
+use std::cell::{Cell, RefCell};
+
+use crate::h2::{Fatal, Mux};
+
+pub(crate) use downstream::serve;
+pub(crate) use stream::Stream;
+pub(crate) use upstream::{Obtained, Trunks, obtain};
+
+/// One connection, as its streams see it.
+#[derive(Debug)]
+pub(crate) struct Multiplex {
+    mux: RefCell<Mux>,
+    /// Of the URLs that are asked for on it.
+    scheme: &'static str,
+    /// Why it cannot go on.
+    fatal: Cell<Option<Fatal>>,
+    /// It takes no new streams, though its peer would.
+    retired: Cell<bool>,
+}
+
+impl Multiplex {
+    fn new(mux: Mux, scheme: &'static str) -> Self {
+        Self { mux: RefCell::new(mux), scheme, fatal: Cell::new(None), retired: Cell::new(false) }
+    }
+}
