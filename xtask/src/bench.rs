@@ -24,7 +24,7 @@ use report::{Outcome, Results};
 const USAGE: &str = "\
 usage: cargo xtask bench [OPTION...]
 
-  --quick            two short rounds: a first impression in 2 to 3 minutes
+  --quick            two short rounds: a first impression in about 5 minutes
   --rounds N         rounds per case (5)
   --seconds S        length of one measured run (5)
   --only A,B         these cases only

@@ -17,6 +17,8 @@ const TARGETS: &[(&str, &str)] = &[
     ("response_head", "http"),
     ("config", "yaml"),
     ("route_path", "route"),
+    ("hpack_block", "http2"),
+    ("h2_head", "http2"),
 ];
 
 /// For all targets together, unless `--minutes` says otherwise.

@@ -2,10 +2,16 @@
 
 pub mod abuse;
 pub mod error;
+mod flow;
+mod frame;
 pub mod head;
 pub mod hpack;
 pub mod mux;
+mod output;
+mod queue;
 pub mod settings;
+mod stream;
+mod streams;
 
 pub use abuse::{Abuse, Budget, Budgets};
 pub use error::{ErrorCode, Fatal, StreamEnd};

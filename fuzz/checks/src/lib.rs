@@ -10,6 +10,8 @@
 mod body;
 pub mod chunked_body;
 pub mod config;
+pub mod h2_head;
+pub mod hpack_block;
 pub mod pieces;
 pub mod readers;
 pub mod request_head;

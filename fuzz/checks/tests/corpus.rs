@@ -47,3 +47,13 @@ fn config() {
 fn route_path() {
     replay("route_path", weir_fuzz_checks::route_path::check);
 }
+
+#[test]
+fn hpack_block() {
+    replay("hpack_block", weir_fuzz_checks::hpack_block::check);
+}
+
+#[test]
+fn h2_head() {
+    replay("h2_head", weir_fuzz_checks::h2_head::check);
+}

@@ -51,6 +51,24 @@ pub(crate) fn token_run(bytes: &[u8]) -> usize {
     run + bytes[run..].iter().position(|byte| !is_token_byte(*byte)).unwrap_or(bytes.len() - run)
 }
 
+/// A token without capital letters, as names are in HTTP/2. No early exit: most are right, and short.
+#[inline]
+pub(crate) fn is_small_token(bytes: &[u8]) -> bool {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let names = |word: &[u8; 8]| {
+        let word = u64::from_le_bytes(*word);
+        // A small letter and a hyphen have this bit, and capital letters have not.
+        name_run(word) == 8 && word & (0x20 * EACH) == 0x20 * EACH
+    };
+    let is_small = |byte: &u8| is_token_byte(*byte) && !byte.is_ascii_uppercase();
+    !bytes.is_empty()
+        && words.iter().all(|word| names(word) || word.iter().all(is_small))
+        && match bytes.last_chunk::<8>() {
+            Some(last) if !rest.is_empty() => names(last) || last.iter().all(is_small),
+            _ => rest.iter().all(is_small),
+        }
+}
+
 /// How many of the eight bytes are letters or hyphens, up to the first that is not.
 fn name_run(word: u64) -> usize {
     let low = word & !TOP;
@@ -144,6 +162,21 @@ mod tests {
             }
         }
         assert_eq!(token_run(b""), 0);
+    }
+
+    #[test]
+    fn a_small_token_has_no_capital_letter_anywhere() {
+        for byte in 0..=0xff {
+            for len in 1..20 {
+                for at in 0..len {
+                    let mut bytes = b"content-typez-a1_z-tokens"[..len].to_vec();
+                    bytes[at] = byte;
+                    let expected = is_token_byte(byte) && !byte.is_ascii_uppercase();
+                    assert_eq!(is_small_token(&bytes), expected, "{byte:#x} at {at} of {len}");
+                }
+            }
+        }
+        assert!(!is_small_token(b""));
     }
 
     #[test]

@@ -152,3 +152,118 @@ impl Default for Budgets {
         }
     }
 }
+
+/// The buckets of one connection.
+#[derive(Debug)]
+pub(super) struct Guard {
+    now_ms: u64,
+    resets: Bucket,
+    settings: Bucket,
+    pings: Bucket,
+    empty_data: Bucket,
+    small_data: Bucket,
+    priorities: Bucket,
+    window_updates: Bucket,
+    unknown_frames: Bucket,
+    late_frames: Bucket,
+}
+
+impl Guard {
+    pub(super) fn new(budgets: &Budgets) -> Self {
+        Self {
+            now_ms: 0,
+            resets: Bucket::new(budgets.resets),
+            settings: Bucket::new(budgets.settings),
+            pings: Bucket::new(budgets.pings),
+            empty_data: Bucket::new(budgets.empty_data),
+            small_data: Bucket::new(budgets.small_data),
+            priorities: Bucket::new(budgets.priorities),
+            window_updates: Bucket::new(budgets.window_updates),
+            unknown_frames: Bucket::new(budgets.unknown_frames),
+            late_frames: Bucket::new(budgets.late_frames),
+        }
+    }
+
+    /// The time, in milliseconds since whenever.
+    pub(super) fn set_now(&mut self, now_ms: u64) {
+        self.now_ms = now_ms;
+    }
+
+    /// One more of these.
+    pub(super) fn draw(&mut self, abuse: Abuse) -> Result<(), Abuse> {
+        let now_ms = self.now_ms;
+        if self.bucket(abuse).is_none_or(|bucket| bucket.draw(now_ms)) { Ok(()) } else { Err(abuse) }
+    }
+
+    /// A new stream brings frames with it.
+    pub(super) fn stream_opened(&mut self) {
+        self.priorities.refund(2);
+        self.unknown_frames.refund(2);
+        self.window_updates.refund(2);
+        self.pings.refund(1);
+    }
+
+    /// Both sides have come to their END_STREAM.
+    pub(super) fn exchange_ended(&mut self) {
+        self.resets.refund(1);
+    }
+
+    /// We have sent a frame with something in it: the peer may answer it with a PING and, for DATA, two windows.
+    pub(super) fn sent(&mut self) {
+        self.pings.refund(1);
+        self.window_updates.refund(2);
+    }
+
+    /// DATA has come that was worth its header.
+    pub(super) fn received(&mut self) {
+        self.pings.refund(1);
+    }
+
+    fn bucket(&mut self, abuse: Abuse) -> Option<&mut Bucket> {
+        Some(match abuse {
+            Abuse::RapidReset | Abuse::MadeYouReset => &mut self.resets,
+            Abuse::Settings => &mut self.settings,
+            Abuse::Pings => &mut self.pings,
+            Abuse::EmptyData => &mut self.empty_data,
+            Abuse::SmallData => &mut self.small_data,
+            Abuse::Priorities => &mut self.priorities,
+            Abuse::WindowUpdates => &mut self.window_updates,
+            Abuse::UnknownFrames => &mut self.unknown_frames,
+            Abuse::LateFrames => &mut self.late_frames,
+            // These are plain maxima, checked where they are counted.
+            Abuse::Continuations | Abuse::BlockBytes | Abuse::UnreadControl => return None,
+        })
+    }
+}
+
+/// Tokens, in thousandths, so that a millisecond's share of a rate per second is a whole number.
+#[derive(Debug)]
+struct Bucket {
+    tokens_milli: u64,
+    filled_at_ms: u64,
+    budget: Budget,
+}
+
+impl Bucket {
+    fn new(budget: Budget) -> Self {
+        Self { tokens_milli: u64::from(budget.burst) * 1000, filled_at_ms: 0, budget }
+    }
+
+    fn draw(&mut self, now_ms: u64) -> bool {
+        let passed_ms = now_ms.saturating_sub(self.filled_at_ms);
+        self.filled_at_ms = now_ms;
+        self.add(passed_ms.saturating_mul(self.budget.per_second.into()));
+        let left = self.tokens_milli.checked_sub(1000);
+        self.tokens_milli = left.unwrap_or(self.tokens_milli);
+        left.is_some()
+    }
+
+    fn refund(&mut self, tokens: u32) {
+        self.add(u64::from(tokens) * 1000);
+    }
+
+    fn add(&mut self, milli: u64) {
+        let full = u64::from(self.budget.burst) * 1000;
+        self.tokens_milli = self.tokens_milli.saturating_add(milli).min(full);
+    }
+}

@@ -1,18 +1,71 @@
-//! One HTTP/2 connection as a state machine, in either role.
+//! One HTTP/2 connection as a state machine, in either role (RFC 9113).
+//!
+//! A `Mux` does no I/O and reads no clock. It lives in a `Rc<RefCell<_>>` that one driver and the tasks of its streams
+//! share: the driver feeds it what the socket brings ([`Mux::handle_input`]) and writes what it has to say
+//! ([`Mux::output`]); the tasks poll for heads and bodies. It is our own, rather than the h2 crate, because heads are
+//! spans over HTTP/1-like text here, because a worker has one thread and needs neither locks nor `Send`, and because
+//! each thing that a stranger can overdo is to have a bound with a name (`abuse`).
+//!
+//! The code is split by direction and kind: `input` cuts frames, `headers`, `data` and `control` take them, `recv` and
+//! `server`/`client` hand on what they brought; `send` and `turns` are the other direction; `close` and `drain` end streams
+//! and the connection.
+//!
+//! # Memory
+//!
+//! With `S = streams_max` and `H = head.bytes_max`, a connection holds at most
+//!
+//! ```text
+//! bodies    connection_window + 2 * 2S * 4 KiB + 64 KiB     unread DATA in blocks, and spare blocks
+//! heads     2S * (H + 32 bytes * head.fields_max)           heads that nobody has taken (client: five times as much)
+//! block     max(block_bytes_factor * H, 16 KiB) + 16 KiB    a header block in the making
+//! tables    2 * 4 KiB                                       HPACK
+//! output    output_bytes_max + 16 KiB + control_bytes_max   and what heads the holders of 2S streams add at once
+//! streams   2S * 800 bytes + 4 KiB
+//! ```
+//!
+//! `2S` and not `S`, since a stream that its peer has reset is held until its task has noticed. With the defaults that is
+//! some 10 MiB at the very worst, reached only by a peer that fills every stream with the largest head, while nobody
+//! takes one; an idle connection after [`Mux::shed`] holds below 2 KiB and the HPACK tables.
 
-use std::task::{Context, Poll, Waker};
+mod client;
+mod close;
+mod control;
+mod data;
+mod drain;
+mod headers;
+mod input;
+mod recv;
+mod send;
+mod server;
+mod turns;
 
-use super::{ErrorCode, Fatal, Settings, StreamEnd};
-use crate::{
-    h1::Refusal,
-    head::{RequestHead, ResponseHead},
+#[cfg(test)]
+mod tests;
+
+use std::{collections::VecDeque, task::Waker};
+
+use self::{data::OpenData, drain::Drain, headers::OpenBlock, turns::Turns};
+use super::{
+    Abuse, ErrorCode, Fatal, Settings,
+    abuse::Guard,
+    flow::{RecvWindow, SendWindow, WINDOW_INITIAL},
+    frame::{self, PREFACE, U31_MAX},
+    head::Scratch,
+    hpack::{Decoder, Encoder, TABLE_BYTES_MAX},
+    output::Output,
+    queue::Spares,
+    settings::{PeerSettings, Role},
+    streams::Streams,
 };
+use crate::head::RequestHead;
+
+pub use client::{Full, Opening};
 
 /// A stream of a [`Mux`], until [`Mux::release`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct StreamKey {
-    slot: u32,
-    id: u32,
+    pub(super) slot: u32,
+    pub(super) id: u32,
 }
 
 impl StreamKey {
@@ -22,243 +75,190 @@ impl StreamKey {
     }
 }
 
-/// How a request goes out.
-#[derive(Debug, Clone, Copy)]
-pub struct Opening<'a> {
-    /// `http` or `https`.
-    pub scheme: &'a [u8],
-    /// Makes it an extended CONNECT (RFC 8441) for this protocol.
-    pub protocol: Option<&'a [u8]>,
-    /// There is no body and there are no trailers.
-    pub end_stream: bool,
-}
-
-/// No stream can be opened on this connection now, or ever: see [`Mux::can_open`] and [`Mux::is_draining`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Full;
-
 /// One connection.
 #[derive(Debug)]
 pub struct Mux {
+    role: Role,
     settings: Settings,
+    peer: PeerSettings,
+    /// The peer's first SETTINGS have come.
+    is_settled: bool,
+    /// The peer has acknowledged ours.
+    is_acknowledged: bool,
+    /// What of the client's preface is still to come.
+    preface_left: usize,
+    /// A header block of which CONTINUATION is still to come, and what there is of it.
+    block: Option<OpenBlock>,
+    block_bytes: Vec<u8>,
+    /// A DATA frame of which payload is still to come.
+    data: Option<OpenData>,
+    output: Output,
+    streams: Streams,
+    spares: Spares,
+    send_window: SendWindow,
+    recv_window: RecvWindow,
+    decoder: Decoder,
+    encoder: Encoder,
+    /// Room in which heads are decoded before they go to their streams.
+    scratch: Scratch,
+    request: RequestHead,
+    text: Vec<u8>,
+    guard: Guard,
+    /// Server: streams whose requests wait for `accept`.
+    accepts: VecDeque<StreamKey>,
+    turns: Turns,
+    /// The greatest identifier that the peer has used.
+    peer_last: u32,
+    /// Client: the next identifier of ours.
+    own_next: u32,
+    drain: Drain,
+    /// The last stream that the peer's GOAWAY leaves to us.
+    goaway: Option<u32>,
+    /// The connection is over, for this reason if it was an error.
+    is_lost: bool,
+    fatal: Option<Fatal>,
+    driver: Option<Waker>,
+    driver_is_woken: bool,
 }
 
-/// What the driver needs.
 impl Mux {
     /// The server's side, before the first byte.
     pub fn server(settings: Settings) -> Self {
-        Self { settings }
+        Self::server_after_preface(settings, 0)
     }
 
     /// The server's side, when somebody else has already read `preface_read` bytes of the client's preface (24 in all).
     pub fn server_after_preface(settings: Settings, preface_read: usize) -> Self {
-        let _ = preface_read;
-        Self { settings }
+        assert!(preface_read <= PREFACE.len(), "the preface has 24 bytes");
+        let mut mux = Self::new(settings, Role::Server);
+        mux.preface_left = PREFACE.len() - preface_read;
+        mux.begin();
+        mux
     }
 
     /// The client's side.
     pub fn client(settings: Settings) -> Self {
-        Self { settings }
+        let mut mux = Self::new(settings, Role::Client);
+        mux.output.push(PREFACE);
+        mux.begin();
+        mux
     }
 
-    /// Takes what has arrived and says how much of it: whole frames, except for DATA, which is taken as it comes. The
-    /// rest comes again with more behind it. No frame is longer than 16,393 bytes.
-    ///
-    /// Afterwards a server calls [`Mux::accept`] until it gives nothing. `now_ms` never goes back.
-    pub fn handle_input(&mut self, input: &[u8], now_ms: u64) -> Result<usize, Fatal> {
-        let _ = (input, now_ms);
-        Ok(0)
+    fn new(mut settings: Settings, role: Role) -> Self {
+        settings.connection_window = settings.connection_window.clamp(WINDOW_INITIAL, U31_MAX);
+        settings.stream_window = settings.stream_window.min(U31_MAX);
+        Self {
+            role,
+            peer: PeerSettings::default(),
+            is_settled: false,
+            is_acknowledged: false,
+            preface_left: 0,
+            block: None,
+            block_bytes: Vec::new(),
+            data: None,
+            output: Output::default(),
+            streams: Streams::default(),
+            spares: Spares::default(),
+            send_window: SendWindow::new(WINDOW_INITIAL),
+            recv_window: RecvWindow::new(settings.connection_window, settings.connection_window),
+            decoder: Decoder::new(TABLE_BYTES_MAX),
+            encoder: Encoder::default(),
+            scratch: Scratch::default(),
+            request: RequestHead::default(),
+            text: Vec::new(),
+            guard: Guard::new(&settings.budgets),
+            accepts: VecDeque::new(),
+            turns: Turns::default(),
+            peer_last: 0,
+            own_next: 1,
+            drain: Drain::No,
+            goaway: None,
+            is_lost: false,
+            fatal: None,
+            driver: None,
+            driver_is_woken: false,
+            settings,
+        }
     }
 
-    /// The peer sends no more, or the socket has failed: all streams end.
-    pub fn handle_eof(&mut self) {}
+    /// SETTINGS come first (section 3.4); then the connection's window, which SETTINGS do not touch (section 6.9.2).
+    fn begin(&mut self) {
+        self.output.push(&self.settings.frame(self.role));
+        let more = self.settings.connection_window - WINDOW_INITIAL;
+        if more > 0 {
+            self.output.push(&frame::window_update(0, more));
+        }
+    }
+}
 
-    /// Bytes for the socket.
+/// What the driver needs beside `handle_input`.
+impl Mux {
+    /// Bytes for the socket. Those that are not reported as written may still change.
     pub fn output(&self) -> &[u8] {
-        &[]
+        self.output.pending()
     }
 
     /// So many bytes of [`Mux::output`] have been written. Afterwards a server calls [`Mux::accept`] again.
     pub fn wrote(&mut self, n: usize) {
-        let _ = n;
+        self.output.wrote(n);
+        self.turn_over();
     }
 
     /// Wakes this once when the tasks of streams have produced output, or when [`Mux::is_finished`] has become true.
     pub fn set_driver_waker(&mut self, waker: &Waker) {
-        let _ = waker;
+        super::stream::wait(&mut self.driver, waker);
+        self.driver_is_woken = false;
     }
 
-    /// Streams that somebody holds.
+    /// Streams that somebody holds, or will.
     pub fn streams_open(&self) -> usize {
-        0
+        self.streams.len()
     }
 
     /// No stream is open and nothing is to be written.
     pub fn is_idle(&self) -> bool {
-        true
+        self.streams.len() == 0 && self.output.len() == 0
     }
 
-    /// Begins a graceful end (RFC 9113 section 6.8): GOAWAY without a bound and a PING; when the PING is answered,
-    /// [`Mux::drain_bound`].
-    pub fn drain_begin(&mut self) {}
-
-    /// The second GOAWAY, with the last stream that is still served. For the driver if the PING is not answered in time.
-    pub fn drain_bound(&mut self) {}
-
-    /// No new streams, by our or the peer's will.
-    pub fn is_draining(&self) -> bool {
-        false
+    /// Gives memory back that an idle connection does not need; nothing else changes.
+    pub fn shed(&mut self) {
+        self.output.shed();
+        self.streams.shed();
+        if self.streams.len() == 0 {
+            self.spares = Spares::default();
+            self.scratch = Scratch::default();
+            (self.request, self.text) = Default::default();
+            self.accepts = VecDeque::new();
+            self.turns = Turns::default();
+        }
+        if self.block.is_none() {
+            self.block_bytes = Vec::new();
+        }
     }
 
-    /// Draining, and the last stream and the last byte of output have gone: close.
-    pub fn is_finished(&self) -> bool {
-        false
+    /// The peer sends no more, or the socket has failed: all streams end.
+    pub fn handle_eof(&mut self) {
+        self.lose();
     }
 
     /// Ends the connection at once: GOAWAY with this code, and all streams are lost.
     pub fn abort(&mut self, code: ErrorCode, reason: &'static str) {
-        let _ = (code, reason);
-    }
-}
-
-/// Server.
-impl Mux {
-    /// The next request whose head is complete. The caller holds its stream until [`Mux::release`].
-    pub fn accept(&mut self) -> Option<StreamKey> {
-        None
+        if !self.is_lost {
+            self.die(Fatal::new(code, reason));
+        }
     }
 
-    /// The head of an accepted request, by swapping: what `head` and `text` held is kept for reuse. With a refusal, the
-    /// request is beyond a limit and to be answered so; of its head only the method is sure, and may be empty.
-    pub fn take_request(
-        &mut self,
-        key: StreamKey,
-        head: &mut RequestHead,
-        text: &mut Vec<u8>,
-    ) -> Option<Refusal> {
-        let _ = (key, head, text);
-        None
-    }
-}
-
-/// Client.
-impl Mux {
-    /// [`Mux::open`] would succeed.
-    pub fn can_open(&self) -> bool {
-        false
+    /// Something is to be written that the driver does not know of.
+    fn poke(&mut self) {
+        if let Some(driver) = &self.driver
+            && !std::mem::replace(&mut self.driver_is_woken, true)
+        {
+            driver.wake_by_ref();
+        }
     }
 
-    /// The server takes extended CONNECT (RFC 8441). Known once its SETTINGS have come.
-    pub fn takes_extended_connect(&self) -> bool {
-        false
-    }
-
-    /// The server's SETTINGS have come.
-    pub fn is_settled(&self) -> bool {
-        false
-    }
-
-    /// Sends a request, whose whole head is `text` in the form of HTTP/1.
-    pub fn open(&mut self, text: &[u8], opening: &Opening<'_>) -> Result<StreamKey, Full> {
-        let _ = (text, opening);
-        Err(Full)
-    }
-
-    /// The next response head: interim ones first, each once, then the final one. By swapping, as in
-    /// [`Mux::take_request`].
-    pub fn poll_response(
-        &mut self,
-        cx: &mut Context<'_>,
-        key: StreamKey,
-        head: &mut ResponseHead,
-        text: &mut Vec<u8>,
-    ) -> Poll<Result<(), StreamEnd>> {
-        let _ = (cx, key, head, text);
-        Poll::Pending
-    }
-}
-
-/// Both: sending.
-impl Mux {
-    /// Ready when the output has room: for those who could send many heads, before each.
-    pub fn poll_send_ready(&mut self, cx: &mut Context<'_>, key: StreamKey) -> Poll<Result<(), StreamEnd>> {
-        let _ = (cx, key);
-        Poll::Pending
-    }
-
-    /// Server: sends a response head, whose text has the form of HTTP/1; interim ones (1xx) may go before.
-    pub fn send_head(&mut self, key: StreamKey, text: &[u8], end_stream: bool) -> Result<(), StreamEnd> {
-        let _ = (key, text, end_stream);
-        Ok(())
-    }
-
-    /// Sends from the front of `bytes` what windows and output take, at most one frame, and says how much.
-    ///
-    /// Streams that wait take turns. Who got `Pending` polls again when woken, or gives up its turn by
-    /// [`Mux::forgo_send`], [`Mux::reset`] or [`Mux::release`]; otherwise others wait for it.
-    pub fn poll_send(
-        &mut self,
-        cx: &mut Context<'_>,
-        key: StreamKey,
-        bytes: &[u8],
-    ) -> Poll<Result<usize, StreamEnd>> {
-        let _ = (cx, key, bytes);
-        Poll::Pending
-    }
-
-    /// Does not want to send after all, for now.
-    pub fn forgo_send(&mut self, key: StreamKey) {
-        let _ = key;
-    }
-
-    /// Ends our direction: END_STREAM, on trailers (lines in the form of HTTP/1) if there are some.
-    pub fn finish(&mut self, key: StreamKey, trailers: Option<&[u8]>) -> Result<(), StreamEnd> {
-        let _ = (key, trailers);
-        Ok(())
-    }
-}
-
-/// Both: receiving and ending.
-impl Mux {
-    /// Takes what has arrived of the body into `room`, which is not empty. 0: the body has ended, and
-    /// [`Mux::take_trailers`] has the trailers. What is taken is given back to the peer's windows.
-    pub fn poll_recv(
-        &mut self,
-        cx: &mut Context<'_>,
-        key: StreamKey,
-        room: &mut [u8],
-    ) -> Poll<Result<usize, StreamEnd>> {
-        let _ = (cx, key, room);
-        Poll::Pending
-    }
-
-    /// The body has been read to its end, or there is none.
-    pub fn is_recv_done(&self, key: StreamKey) -> bool {
-        let _ = key;
-        true
-    }
-
-    /// The trailers, `name: value\r\n` each, once the body has ended.
-    pub fn take_trailers(&mut self, key: StreamKey) -> Option<Vec<u8>> {
-        let _ = key;
-        None
-    }
-
-    /// Ready when the peer has reset the stream or the connection is lost.
-    pub fn poll_reset(&mut self, cx: &mut Context<'_>, key: StreamKey) -> Poll<StreamEnd> {
-        let _ = (cx, key);
-        Poll::Pending
-    }
-
-    /// Resets the stream with RST_STREAM. It stays held until [`Mux::release`].
-    pub fn reset(&mut self, key: StreamKey, code: ErrorCode) {
-        let _ = (key, code);
-    }
-
-    /// The holder is done with the stream. If it has not ended: after a complete answer, NO_ERROR tells the client to
-    /// stop sending (RFC 9113 section 8.1), otherwise it is reset with `code` (CANCEL for an abandoned request,
-    /// INTERNAL_ERROR for an answer that broke off).
-    pub fn release(&mut self, key: StreamKey, code: ErrorCode) {
-        let _ = (key, code);
+    /// One more of these.
+    fn draw(&mut self, abuse: Abuse) -> Result<(), Fatal> {
+        self.guard.draw(abuse).map_err(Fatal::from)
     }
 }

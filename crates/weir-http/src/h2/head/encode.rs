@@ -3,7 +3,7 @@
 //! The text is Weir's own: its form is not judged again. What HTTP/2 has no place for stays behind: the fields of a
 //! connection, the reason phrase.
 
-use crate::{h2::hpack::Encoder, head::FieldKind};
+use crate::{h1::tokens, h2::hpack::Encoder, head::FieldKind};
 
 /// Appends the block of a request to `out`. `text` is a whole head; with `protocol` it goes as an extended CONNECT
 /// (RFC 8441).
@@ -82,7 +82,10 @@ impl<'a> Iterator for Fields<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let colon = memchr::memchr2(b':', b'\n', self.0).filter(|at| self.0[*at] == b':')?;
+        let colon = tokens::token_run(self.0);
+        if self.0.get(colon) != Some(&b':') {
+            return None;
+        }
         let (name, rest) = self.0.split_at(colon);
         let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
         self.0 = rest.get(end + 1..).unwrap_or_default();

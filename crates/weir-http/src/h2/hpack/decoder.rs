@@ -127,7 +127,7 @@ impl Decoder {
         };
         let value = string(block, at, &mut scratch.value)?;
         field(name, value);
-        self.table.insert(name, value);
+        self.table.insert(name, value, 0);
         Ok(())
     }
 

@@ -138,7 +138,7 @@ impl Encoder {
     fn entered(&mut self, known: &Known, value: &[u8], out: &mut Vec<u8>) {
         let slot = Finder::slot(known, value);
         let index = self.finder.index(slot, &self.table);
-        if let Some(index) = index.filter(|index| self.table.get(*index) == Some((known.name, value))) {
+        if let Some(index) = index.filter(|index| self.table.tagged(*index, known.id) == Some(value)) {
             integer::encode(out, 0x80, 7, static_table::LEN + 1 + index);
             return;
         }
@@ -158,7 +158,7 @@ impl Encoder {
         };
         entered_literal(known, index, value, out);
         let seq = self.table.inserted();
-        self.table.insert(known.name, value);
+        self.table.insert(known.name, value, known.id);
         self.finder.note(slot, seq);
         if known.index == 0 {
             self.finder.note(name_slot, seq);
@@ -212,19 +212,20 @@ impl Finder {
     const SLOTS: usize = 256;
 
     fn slot(known: &Known, value: &[u8]) -> usize {
-        let mut hash = u64::from(known.id) + 1;
-        let mut words = value.chunks_exact(8);
-        for word in &mut words {
-            hash = mixed(hash, u64::from_le_bytes(word.try_into().expect("eight bytes")));
-        }
-        let mut last = [0; 8];
-        last[..words.remainder().len()].copy_from_slice(words.remainder());
-        // The length tells a value from one with zeros behind it, and `name_slot` from an empty value.
-        (mixed(mixed(hash, u64::from_le_bytes(last)), value.len() as u64 + 1) >> 56) as usize
+        let (words, rest) = value.as_chunks::<8>();
+        let hash =
+            words.iter().fold(u64::from(known.id), |hash, word| mixed(hash, u64::from_le_bytes(*word)));
+        // Of a long value the last eight bytes, some of them for the second time.
+        let last = value.last_chunk().map_or_else(
+            || rest.iter().fold(0, |last, byte| (last << 8) | u64::from(*byte)),
+            |last| u64::from_le_bytes(*last),
+        );
+        // The length tells an empty value from one of zeros, and from `name_slot`.
+        (mixed(mixed(hash, last), value.len() as u64 + 1) >> 56) as usize
     }
 
     fn name_slot(known: &Known) -> usize {
-        (mixed(u64::from(known.id) + 1, 0) >> 56) as usize
+        (mixed(u64::from(known.id), 0) >> 56) as usize
     }
 
     /// The index in `table` of what was noted in `slot`, if it is still there. It may be another field.

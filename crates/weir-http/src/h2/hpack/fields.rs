@@ -24,7 +24,7 @@ pub(super) struct Known {
     /// The first entry of the static table with this name; 0 for none.
     pub(super) index: usize,
     pub(super) indexing: Indexing,
-    /// Stands for the name in hashes.
+    /// Stands for the name in hashes and as the tag of entries.
     pub(super) id: u8,
 }
 
@@ -51,10 +51,22 @@ pub(super) fn find(name: &[u8]) -> Option<&'static Known> {
     }
 }
 
-/// All bytes are compared at once.
+/// `word` is of small letters and hyphens; a byte of a token with the bit for small letters is one of those only if it
+/// is the same letter or a hyphen. Eight bytes are compared at once, the last of them perhaps twice.
+#[inline]
 fn is_named(word: &[u8], name: &[u8]) -> bool {
-    word.len() == name.len()
-        && word.iter().zip(name).fold(0, |other, (a, b)| other | (a ^ b.to_ascii_lowercase())) == 0
+    if word.len() != name.len() {
+        return false;
+    }
+    let (Some(word_end), Some(name_end)) = (word.last_chunk::<8>(), name.last_chunk::<8>()) else {
+        return word.iter().zip(name).fold(0, |other, (a, b)| other | (a ^ (b | 0x20))) == 0;
+    };
+    let differs = |a: &[u8; 8], b: &[u8; 8]| {
+        u64::from_le_bytes(*a) ^ (u64::from_le_bytes(*b) | u64::from_le_bytes([0x20; 8]))
+    };
+    let (words, _) = word.as_chunks::<8>();
+    let (names, _) = name.as_chunks::<8>();
+    words.iter().zip(names).fold(differs(word_end, name_end), |other, (a, b)| other | differs(a, b)) == 0
 }
 
 const NAMES: [(&str, Indexing); 91] = {
@@ -155,11 +167,11 @@ const NAMES: [(&str, Indexing); 91] = {
 };
 
 static KNOWN: [Known; NAMES.len()] = {
-    const FIRST: Known = known(NAMES[0].0, NAMES[0].1, 0);
+    const FIRST: Known = known(NAMES[0].0, NAMES[0].1, 1);
     let mut all = [const { FIRST }; NAMES.len()];
     let mut at = 0;
     while at < NAMES.len() {
-        all[at] = known(NAMES[at].0, NAMES[at].1, at as u8);
+        all[at] = known(NAMES[at].0, NAMES[at].1, at as u8 + 1);
         at += 1;
     }
     all

@@ -16,6 +16,7 @@ struct Entry {
     start: u16,
     name_len: u16,
     value_len: u16,
+    tag: u8,
 }
 
 #[derive(Debug)]
@@ -56,13 +57,21 @@ impl Table {
         Some(strings.split_at(entry.name_len.into()))
     }
 
+    /// The value of the entry with this index, if it was entered with this tag.
+    #[inline]
+    pub(super) fn tagged(&self, index: usize, tag: u8) -> Option<&[u8]> {
+        let entry = self.entries.get(self.entries.len().checked_sub(index + 1)?)?;
+        let start = usize::from(entry.start) + usize::from(entry.name_len);
+        (entry.tag == tag).then(|| &self.bytes[start..start + usize::from(entry.value_len)])
+    }
+
     /// How many entries there have been. An entry's index is what has been added to this since it was entered.
     pub(super) fn inserted(&self) -> u16 {
         self.inserted
     }
 
-    /// Takes in an entry, and gives up the oldest for it; all of them if it does not fit at all (RFC 7541 section 4.4).
-    pub(super) fn insert(&mut self, name: &[u8], value: &[u8]) {
+    /// Takes in an entry, marked with a tag of the caller's, and gives up the oldest for it; all of them if it does not fit at all (RFC 7541 section 4.4).
+    pub(super) fn insert(&mut self, name: &[u8], value: &[u8], tag: u8) {
         let len = name.len() + value.len();
         self.evict(self.size_max.saturating_sub(len + ENTRY_BYTES));
         if len + ENTRY_BYTES > self.size_max {
@@ -81,6 +90,7 @@ impl Table {
             start: self.next as u16,
             name_len: name.len() as u16,
             value_len: value.len() as u16,
+            tag,
         });
         self.next = if end < TABLE_BYTES_MAX { end } else { 0 };
         self.size += len + ENTRY_BYTES;
@@ -131,7 +141,7 @@ mod tests {
                 // Mostly entries that are small beside the table.
                 let scale = if fill % 4 == 0 { 1 } else { 20 };
                 let entry = (vec![fill; name / scale], vec![!fill; value / scale]);
-                table.insert(&entry.0, &entry.1);
+                table.insert(&entry.0, &entry.1, 0);
                 list.insert(0, entry);
                 evict(&mut list, table.size_max());
                 if size_max <= TABLE_BYTES_MAX && fill % 16 == 1 {

@@ -1,0 +1,73 @@
+//! Flow control (RFC 9113 section 5.2): the same two windows for a stream and for the connection.
+
+use super::frame::U31_MAX;
+
+/// The window that every stream and every connection begins with (section 6.9.2).
+pub(super) const WINDOW_INITIAL: u32 = 65_535;
+
+/// What we may send. SETTINGS can make it negative (section 6.9.2).
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct SendWindow(i64);
+
+impl SendWindow {
+    pub(super) fn new(bytes: u32) -> Self {
+        Self(bytes.into())
+    }
+
+    /// How much may go now.
+    pub(super) fn open(self) -> usize {
+        usize::try_from(self.0).unwrap_or(0)
+    }
+
+    pub(super) fn take(&mut self, bytes: usize) {
+        debug_assert!(bytes <= self.open());
+        self.0 -= bytes as i64;
+    }
+
+    /// WINDOW_UPDATE, or a changed SETTINGS_INITIAL_WINDOW_SIZE. False: the window would exceed 2^31-1 (section 6.9.1).
+    #[must_use]
+    pub(super) fn grow(&mut self, by: i64) -> bool {
+        self.0 += by;
+        self.0 <= U31_MAX.into()
+    }
+}
+
+/// What the peer may send.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct RecvWindow {
+    /// What the peer may still send.
+    left: u32,
+    /// What has been read, and has not been given back yet.
+    owed: u32,
+    /// What it is when nothing is under way.
+    size: u32,
+}
+
+impl RecvWindow {
+    /// One of `size` bytes, of which the peer knows `left`; it may know more for the time being.
+    pub(super) fn new(left: u32, size: u32) -> Self {
+        Self { left, owed: size.saturating_sub(left), size }
+    }
+
+    /// Bytes have arrived. False: more than the peer was allowed.
+    #[must_use]
+    pub(super) fn take(&mut self, bytes: u32) -> bool {
+        let left = self.left.checked_sub(bytes);
+        self.left = left.unwrap_or(self.left);
+        left.is_some()
+    }
+
+    /// Bytes have been read, or thrown away.
+    pub(super) fn give(&mut self, bytes: u32) {
+        self.owed += bytes;
+    }
+
+    /// The increment of a WINDOW_UPDATE that is due. Only when half the window is to be given back: a frame for each
+    /// read would cost both sides more than it gains.
+    pub(super) fn due(&mut self) -> Option<u32> {
+        (self.owed > 0 && self.owed >= self.size / 2).then(|| {
+            self.left += self.owed;
+            std::mem::take(&mut self.owed)
+        })
+    }
+}

@@ -1,0 +1,135 @@
+//! How streams end.
+
+use std::task::{Context, Poll};
+
+use super::{Mux, StreamKey};
+use crate::h2::{
+    Abuse, ErrorCode, Fatal, StreamEnd, frame,
+    stream::{self, ClosedBy, Sending},
+};
+
+impl Mux {
+    /// Ready when the peer has reset the stream or the connection is lost.
+    pub fn poll_reset(&mut self, cx: &mut Context<'_>, key: StreamKey) -> Poll<StreamEnd> {
+        let Some(stream) = self.streams.get(key) else { return Poll::Ready(StreamEnd::ConnectionLost) };
+        if let Some(end) = stream.end {
+            return Poll::Ready(end);
+        }
+        stream::wait(&mut stream.reset_waker, cx.waker());
+        Poll::Pending
+    }
+
+    /// Resets the stream with RST_STREAM. It stays held until [`Mux::release`].
+    pub fn reset(&mut self, key: StreamKey, code: ErrorCode) {
+        self.break_off(key, code, StreamEnd::Reset(code));
+        self.poke();
+    }
+
+    /// The holder is done with the stream. If it has not ended: after a complete answer, NO_ERROR tells the client to
+    /// stop sending (RFC 9113 section 8.1), otherwise it is reset with `code` (CANCEL for an abandoned request,
+    /// INTERNAL_ERROR for an answer that broke off).
+    pub fn release(&mut self, key: StreamKey, code: ErrorCode) {
+        let is_server = self.is_server();
+        let Some(stream) = self.streams.get(key) else { return };
+        stream.is_held = false;
+        // Nobody is left to wake.
+        (stream.recv.waker, stream.send.waker, stream.reset_waker) = (None, None, None);
+        let is_answered = is_server && stream.send.state == Sending::Ended;
+        if !stream.is_closed() {
+            let code = if is_answered { ErrorCode::NO_ERROR } else { code };
+            self.break_off(key, code, StreamEnd::Reset(code));
+        } else {
+            self.settle(key);
+        }
+        self.poke();
+    }
+
+    /// RST_STREAM from our side, if the stream is not closed.
+    pub(super) fn break_off(&mut self, key: StreamKey, code: ErrorCode, end: StreamEnd) {
+        let Some(stream) = self.streams.get(key).filter(|stream| !stream.is_closed()) else { return };
+        stream.break_off(end, ClosedBy::Us);
+        self.output.push_control(&frame::rst_stream(key.id, code));
+        self.drop_received(key);
+        self.forget_unaccepted(key);
+        self.settle(key);
+    }
+
+    /// A stream error (section 5.4.2): the peer has made us reset it.
+    pub(super) fn stream_error(
+        &mut self,
+        key: StreamKey,
+        code: ErrorCode,
+        end: StreamEnd,
+    ) -> Result<(), Fatal> {
+        self.break_off(key, code, end);
+        if self.is_server() { self.draw(Abuse::MadeYouReset) } else { Ok(()) }
+    }
+
+    /// DATA or HEADERS for a stream that is closed (section 5.1, "closed").
+    pub(super) fn handle_late(&mut self, id: u32) -> Result<(), Fatal> {
+        self.draw(Abuse::LateFrames)?;
+        let known = self.streams.find(id).and_then(|key| self.streams.peek(key)?.closed_by);
+        match known.or_else(|| self.streams.closed_by(id)) {
+            Some(ClosedBy::Ends) => Err(Fatal::stream_closed("a frame behind END_STREAM")),
+            Some(ClosedBy::Peer) => {
+                self.output.push_control(&frame::rst_stream(id, ErrorCode::STREAM_CLOSED));
+                Ok(())
+            }
+            // Section 5.1.1: passed over, when a later one was opened.
+            None if self.streams.was_never(id) => {
+                Err(Fatal::protocol("a stream identifier that was passed over"))
+            }
+            // Ours crosses theirs on the wire; or so long ago that nobody remembers.
+            Some(ClosedBy::Us) | None => Ok(()),
+        }
+    }
+
+    /// What has arrived will not be read.
+    pub(super) fn drop_received(&mut self, key: StreamKey) {
+        let Some(stream) = self.streams.get(key) else { return };
+        let bytes = stream.recv.queue.clear(&mut self.spares);
+        self.give(None, bytes);
+    }
+
+    /// Draws the conclusions, when something about a stream has come to an end.
+    pub(super) fn settle(&mut self, key: StreamKey) {
+        let Some(stream) = self.streams.get(key) else { return };
+        if !stream.is_closed() && stream.recv.is_ended && stream.send.state == Sending::Ended {
+            stream.closed_by = Some(ClosedBy::Ends);
+            self.guard.exchange_ended();
+        }
+        if !stream.is_closed() {
+            return;
+        }
+        let is_held = stream.is_held;
+        self.streams.uncount(key);
+        self.forgo_send(key);
+        if !is_held {
+            self.drop_received(key);
+            self.streams.remove(key);
+            if self.is_finished() {
+                self.poke();
+            }
+        }
+    }
+
+    /// All streams are lost.
+    pub(super) fn lose(&mut self) {
+        self.is_lost = true;
+        for stream in self.streams.iter_mut().filter(|stream| !stream.is_closed()) {
+            stream.break_off(StreamEnd::ConnectionLost, ClosedBy::Peer);
+        }
+        while let Some(key) = self.accepts.front().copied() {
+            self.forget_unaccepted(key);
+            self.settle(key);
+        }
+    }
+
+    /// A connection error (section 5.4.1).
+    pub(super) fn die(&mut self, fatal: Fatal) {
+        self.output.push(&frame::goaway(self.peer_last, fatal.code, fatal.reason));
+        self.fatal = Some(fatal);
+        self.lose();
+        self.poke();
+    }
+}
