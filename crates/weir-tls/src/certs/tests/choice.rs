@@ -5,7 +5,10 @@ use std::{fmt::Write as _, sync::Arc, time::SystemTime};
 use rustls::{SignatureAlgorithm, SignatureScheme, sign::CertifiedKey};
 
 use super::{Client, Folder, checked, load, made, made_rsa, resolve, served};
-use crate::certs::{Answer, Options, Store, pair::Pair, pair::Text, problem::Part};
+use crate::{
+    acme::Challenges,
+    certs::{Options, Store, pair::Pair, pair::Text, problem::Part},
+};
 
 fn store(folder: &Folder, certificates: &[&[&str]]) -> Store {
     let mut lines = Vec::new();
@@ -111,16 +114,17 @@ fn a_question_of_an_acme_server_comes_before_all_else() {
     let path = folder.write("a.pem", made(&["a.example"]).both());
     let checked = checked(&[("a", format!("{{ cert: {} }}", path.display()))]);
     let special = certified(&["challenge.example"]);
-    let given = Arc::clone(&special);
-    let answer: Answer = Arc::new(move |hello| {
-        let asked = hello.alpn().is_some_and(|mut offered| offered.any(|one| one == b"acme-tls/1"));
-        asked.then(|| Arc::clone(&given))
-    });
-    let options = Options { answer: Some(answer), ..Options::default() };
+    let challenges = Challenges::new();
+    let options = Options { challenges: challenges.clone(), ..Options::default() };
     let store = Store::load(&checked.config, None, &options, SystemTime::now()).ok().unwrap().store;
     let question = Client { alpn: vec![b"acme-tls/1".to_vec()], ..Client::default() };
-    assert!(Arc::ptr_eq(&resolve(&store, "a.example", &question).unwrap(), &special));
-    assert_eq!(served(&store, "a.example").as_deref(), Some("a.example"));
+    let special_is_served = || Arc::ptr_eq(&resolve(&store, "a.example", &question).unwrap(), &special);
+    assert!(!special_is_served());
+    let offered = challenges.offer_tls_alpn_01("a.example", &special).expect("there is room");
+    assert!(special_is_served());
+    assert_eq!(served(&store, "a.example").as_deref(), Some("a.example"), "everybody else");
+    drop(offered);
+    assert!(!special_is_served());
 }
 
 fn certified(names: &[&str]) -> Arc<CertifiedKey> {
