@@ -1,6 +1,13 @@
 //! Which certificate a client gets.
 
-use std::{fmt::Write as _, sync::Arc, time::SystemTime};
+use std::{
+    fmt::Write as _,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::SystemTime,
+};
 
 use rustls::{SignatureAlgorithm, SignatureScheme, sign::CertifiedKey};
 
@@ -106,6 +113,35 @@ fn what_the_acme_client_puts_in_is_served_and_survives_a_reload() {
         (status[1].name.as_str(), status[1].certificates, status[1].not_after.is_some()),
         ("auto", 1, true)
     );
+}
+
+#[test]
+fn a_swap_leaves_no_handshake_without_a_certificate() {
+    const SWAPS: usize = 200;
+    let folder = Folder::new();
+    let path = folder.write("a.pem", made(&["a.example"]).both());
+    let acme = "{ acme: { domains: [auto.example] } }".to_owned();
+    let store = load(&checked(&[("auto", acme), ("a", format!("{{ cert: {} }}", path.display()))])).store;
+    let both = [certified(&["auto.example"]), certified(&["auto.example"])];
+    assert!(store.put("auto", Arc::clone(&both[0])));
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let shakes = || {
+            let mut seen = [false; 2];
+            while !done.load(Ordering::Relaxed) || seen != [true; 2] {
+                let found = resolve(&store, "auto.example", &Client::default()).expect("there is always one");
+                let which = both.iter().position(|one| Arc::ptr_eq(one, &found)).expect("one of the two");
+                seen[which] = true;
+            }
+        };
+        let workers = [scope.spawn(shakes), scope.spawn(shakes)];
+        let mut swaps = 0;
+        while swaps < SWAPS || workers.iter().any(|worker| !worker.is_finished()) {
+            swaps += 1;
+            store.put("auto", Arc::clone(&both[swaps % 2]));
+            done.store(swaps >= SWAPS, Ordering::Relaxed);
+        }
+    });
 }
 
 #[test]
