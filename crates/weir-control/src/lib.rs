@@ -14,6 +14,7 @@ mod running;
 mod snapshot;
 mod sockets;
 mod source;
+mod tls;
 mod workers;
 
 pub use process::run;

@@ -24,6 +24,7 @@ use crate::{
     snapshot,
     sockets::Sockets,
     source::{Error, Source},
+    tls::{self, Tls},
     workers::Workers,
 };
 
@@ -48,6 +49,7 @@ pub struct Running {
     workers: Option<Workers>,
     shared: Arc<Shared>,
     sockets: Sockets,
+    tls: Tls,
     metrics: Option<(SocketAddr, Task<()>)>,
     log_writers: Vec<JoinHandle<()>>,
 }
@@ -94,6 +96,8 @@ pub(crate) fn control_runtime() -> Result<Runtime, Error> {
 /// As [`start`], with the control plane on `runtime`.
 pub(crate) fn start_on(runtime: Runtime, source: Source) -> Result<Running, Error> {
     let checked = source.load().map_err(Error::Config)?;
+    let options = tls::options(&checked.config);
+    let (checked, tls) = tls::load(checked, None, &options).map_err(Error::Config)?;
     warn(&checked);
     let config = checked.config;
     log::init(config.log.level, config.log.format);
@@ -104,7 +108,7 @@ pub(crate) fn start_on(runtime: Runtime, source: Source) -> Result<Running, Erro
     let registry = Registry::new(worker_count).for_config(&config);
     let mut sockets = Sockets::from_environment();
     let mut change = sockets.prepare(&config, &registry)?;
-    let built = snapshot::build(&config, &registry)?;
+    let built = snapshot::build(&config, &registry, &tls)?;
 
     let checker = Checker::new(runtime.handle().clone(), RandomState::new().hash_one(0), tell);
     checker.apply(snapshot::targets(&config, &registry));
@@ -136,6 +140,7 @@ pub(crate) fn start_on(runtime: Runtime, source: Source) -> Result<Running, Erro
         workers: Some(workers),
         shared,
         sockets: Sockets::default(),
+        tls,
         metrics: None,
         log_writers: built.log_writer.into_iter().collect(),
         runtime: Some(runtime),
@@ -183,11 +188,13 @@ impl Running {
 
     fn try_reload(&mut self) -> Result<(), Error> {
         let checked = self.source.load().map_err(Error::Config)?;
+        let options = tls::options(&checked.config);
+        let (checked, tls) = tls::load(checked, Some(&self.tls), &options).map_err(Error::Config)?;
         warn(&checked);
         let (config, before) = (checked.config, self.state.config());
         let registry = self.state.registry().for_config(&config);
         let mut change = self.sockets.prepare(&config, &registry)?;
-        let built = snapshot::build(&config, &registry)?;
+        let built = snapshot::build(&config, &registry, &tls)?;
         let endpoint = match (&config.metrics, &before.metrics) {
             (Some(new), Some(old)) if new.bind == old.bind => None,
             _ => Some(self.endpoint(&config)?),
@@ -217,6 +224,7 @@ impl Running {
         }
         self.log_writers.retain(|writer| !writer.is_finished());
         self.log_writers.extend(built.log_writer);
+        self.tls = tls;
         *lock(&self.state.registry) = Arc::new(registry);
         *lock(&self.state.config) = Arc::new(config);
         self.say_where_it_listens(&listening);

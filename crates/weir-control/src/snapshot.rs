@@ -17,7 +17,7 @@ use weir_config::{AccessLog, Balance, Config, LogTarget};
 use weir_http::{ListenerSite, PoolSite, RouteSite, Site};
 use weir_route::Table;
 
-use crate::{log, registry::Registry, source::Error};
+use crate::{log, registry::Registry, source::Error, tls::Tls};
 
 /// How often the process log says that access log lines are lost.
 const WRITE_ERRORS_SAID_EVERY: Duration = Duration::from_secs(60);
@@ -30,7 +30,7 @@ pub(crate) struct Snapshot {
 }
 
 /// Builds the whole snapshot. `registry` is the one made for this very `config`.
-pub(crate) fn build(config: &Config, registry: &Registry) -> Result<Snapshot, Error> {
+pub(crate) fn build(config: &Config, registry: &Registry, tls: &Tls) -> Result<Snapshot, Error> {
     let (access_log, log_writer) = match &config.log.access {
         Some(settings) => {
             let sink =
@@ -42,11 +42,8 @@ pub(crate) fn build(config: &Config, registry: &Registry) -> Result<Snapshot, Er
         }
         None => (None, None),
     };
-    let site = Site {
-        listeners: listeners(config, registry),
-        pools: config.pools.iter().zip(&registry.pools).map(|(pool, entry)| pool_site(pool, entry)).collect(),
-        access_log,
-    };
+    let site =
+        Site { listeners: listeners(config, registry, tls), pools: pools(config, registry, tls), access_log };
     Ok(Snapshot { site: Arc::new(site), log_writer })
 }
 
@@ -97,14 +94,14 @@ fn sink(settings: &AccessLog) -> io::Result<Box<dyn Write + Send>> {
     })
 }
 
-fn listeners(config: &Config, registry: &Registry) -> Vec<ListenerSite> {
-    let listeners = config.listeners.iter().zip(&registry.listeners);
+fn listeners(config: &Config, registry: &Registry, tls: &Tls) -> Vec<ListenerSite> {
+    let listeners = config.listeners.iter().zip(&registry.listeners).zip(&tls.servers);
     listeners
-        .map(|(listener, entry)| ListenerSite {
+        .map(|((listener, entry), tls)| ListenerSite {
             id: entry.id,
             name: listener.name.clone(),
             settings: listener.http.clone(),
-            tls: None,
+            tls: tls.clone(),
             table: Table::new(&listener.routes),
             routes: listener
                 .routes
@@ -120,7 +117,16 @@ fn listeners(config: &Config, registry: &Registry) -> Vec<ListenerSite> {
         .collect()
 }
 
-fn pool_site(pool: &weir_config::Pool, entry: &crate::registry::PoolEntry) -> PoolSite {
+fn pools(config: &Config, registry: &Registry, tls: &Tls) -> Vec<PoolSite> {
+    let pools = config.pools.iter().zip(&registry.pools).zip(&tls.clients);
+    pools.map(|((pool, entry), tls)| pool_site(pool, entry, tls.clone())).collect()
+}
+
+fn pool_site(
+    pool: &weir_config::Pool,
+    entry: &crate::registry::PoolEntry,
+    tls: Option<Arc<weir_tls::Client>>,
+) -> PoolSite {
     let members = pool.servers.iter().zip(&entry.servers).map(|(server, live)| Member {
         server: Arc::clone(&live.server),
         name: server.name.clone(),
@@ -148,7 +154,7 @@ fn pool_site(pool: &weir_config::Pool, entry: &crate::registry::PoolEntry) -> Po
         ),
         hash_key,
         protocol: pool.protocol,
-        tls: None,
+        tls,
         connect_timeout: pool.connect_timeout,
         keep_alive: pool.keep_alive.clone(),
         servers: entry.servers.iter().map(|live| Arc::clone(&live.counters)).collect(),

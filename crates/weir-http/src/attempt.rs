@@ -213,7 +213,7 @@ async fn dial(
     connection.deadline.set(patience);
     let tcp = in_time(connection, weir_net::Stream::connect(link.address())).await?;
     let Some(tls) = &site.tls else { return Ok(tcp.into()) };
-    let mut stream = Stream::with_tls(tcp, tls.connect(&connection.worker.tls_rooms));
+    let mut stream = Stream::with_tls(tcp, tls.connect(link.address(), &connection.worker.tls_rooms));
     in_time(connection, poll_fn(|context| stream.poll_handshake(context))).await?;
     Ok(stream)
 }

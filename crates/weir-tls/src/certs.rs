@@ -8,6 +8,11 @@
 //! A name is found by binary search in sorted text, not in a hash map: 50,000 certificates then cost some 100 bytes
 //! each, and a search of less than a microsecond disappears beside the signature that follows.
 
+use std::time::SystemTime;
+
+use rustls::sign::CertifiedKey;
+use weir_config::{CertificateFiles, Late, Severity};
+
 mod der;
 mod directory;
 mod entry;
@@ -33,3 +38,13 @@ pub use watch::{Change, LOOK, What, watch};
 
 #[cfg(test)]
 mod tests;
+
+/// The one certificate in `files`, for a client that shows it.
+///
+/// # Errors
+/// What is wrong with it, for [`weir_config::Checked::report`].
+pub(crate) fn load_one(files: &CertificateFiles) -> Result<CertifiedKey, Vec<Late>> {
+    let loaded = pair::Pair::load(files, SystemTime::now());
+    let (pair, _) = loaded.map_err(|problem| vec![problem.late(Severity::Error, problem.place(files))])?;
+    Ok(CertifiedKey::clone(&pair.certified))
+}

@@ -1,27 +1,120 @@
 //! A pool's side of TLS: what is asked of servers.
 
-use std::{rc::Rc, sync::Arc};
+use std::{net::SocketAddr, rc::Rc, sync::Arc};
 
-use rustls::{ClientConfig, client::UnbufferedClientConnection, pki_types::ServerName};
+use rustls::{
+    ClientConfig, DigitallySignedStruct, SignatureScheme,
+    client::{
+        UnbufferedClientConnection,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
+    pki_types::{CertificateDer, ServerName, UnixTime},
+    sign::SingleCertAndKey,
+};
+use weir_config::{CertificateFiles, Late, PoolProtocol, PoolTls};
 
-use crate::{Rooms, Session};
+use crate::{
+    Rooms, Session, certs, files,
+    suites::{provider, versions},
+};
 
-/// What is asked of the servers of a pool. Immutable; shared by all workers.
+/// What is asked of the servers of a pool. Immutable; shared by all workers, with the sessions that they may resume.
 #[derive(Debug)]
 pub struct Client {
     config: Arc<ClientConfig>,
-    name: ServerName<'static>,
+    /// `None`: each server's own address.
+    name: Option<ServerName<'static>>,
 }
 
 impl Client {
-    #[cfg(test)]
-    pub(crate) fn trusting(config: ClientConfig, name: &'static str) -> Self {
-        Self { config: Arc::new(config), name: ServerName::try_from(name).expect("a name") }
+    /// As `settings` say.
+    ///
+    /// # Errors
+    /// What is wrong with the files that they name, for [`weir_config::Checked::report`].
+    pub fn new(settings: &PoolTls, protocol: PoolProtocol) -> Result<Self, Vec<Late>> {
+        let provider = Arc::new(provider(None));
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(versions(settings.min_version))
+            .map_err(|error| vec![files::problem(settings.place, &error)])?;
+        let builder = if settings.danger_accept_any_certificate {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+        } else {
+            builder.with_root_certificates(match &settings.ca {
+                Some(ca) => files::roots(ca)?,
+                None => files::system_roots(settings.place)?,
+            })
+        };
+        let mut config = match &settings.cert {
+            None => builder.with_no_client_auth(),
+            Some(cert) => {
+                let files = CertificateFiles { cert: cert.clone(), key: settings.key.clone(), ocsp: None };
+                let identity = certs::load_one(&files)?;
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity)))
+            }
+        };
+        let (h2, http1) = (b"h2".to_vec(), b"http/1.1".to_vec());
+        config.alpn_protocols = match protocol {
+            PoolProtocol::Http1 => vec![http1],
+            PoolProtocol::H2 => vec![h2],
+            PoolProtocol::Auto => vec![h2, http1],
+        };
+        let name = settings.server_name.as_ref().map(|name| {
+            ServerName::try_from(name.clone())
+                .map_err(|error| vec![files::problem(settings.place, format!("`{name}`: {error}"))])
+        });
+        Ok(Self { config: Arc::new(config), name: name.transpose()? })
     }
 
-    /// A session with a server to which a connection has just been made.
-    pub fn connect(&self, rooms: &Rc<Rooms>) -> Session {
-        let connection = UnbufferedClientConnection::new(Arc::clone(&self.config), self.name.clone());
+    #[cfg(test)]
+    pub(crate) fn trusting(config: ClientConfig, name: &'static str) -> Self {
+        Self { config: Arc::new(config), name: Some(ServerName::try_from(name).expect("a name")) }
+    }
+
+    /// A session with the server at `address`, to which a connection has just been made.
+    pub fn connect(&self, address: SocketAddr, rooms: &Rc<Rooms>) -> Session {
+        let name = self.name.clone().unwrap_or_else(|| ServerName::from(address.ip()));
+        let connection = UnbufferedClientConnection::new(Arc::clone(&self.config), name);
         Session::client(connection.expect("the configuration has been checked"), rooms)
+    }
+}
+
+/// Takes whatever a server shows, for those who have asked for that.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    // Whoever it is, it must have the key of what it shows.
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
     }
 }

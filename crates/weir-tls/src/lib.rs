@@ -8,11 +8,16 @@
 pub mod acme;
 pub mod certs;
 mod client;
+mod files;
 mod server;
 mod session;
 mod stream;
+mod suites;
+mod tickets;
 
 pub use client::Client;
+pub use files::ticket_keys;
 pub use server::Server;
 pub use session::{Rooms, Session};
 pub use stream::Stream;
+pub use tickets::Tickets;

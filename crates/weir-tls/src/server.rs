@@ -3,11 +3,22 @@
 use std::{rc::Rc, sync::Arc};
 
 use rustls::{
-    ServerConfig,
-    server::{NoServerSessionStorage, ResolvesServerCert, UnbufferedServerConnection},
+    RootCertStore, ServerConfig,
+    crypto::CryptoProvider,
+    server::{
+        NoServerSessionStorage, ProducesTickets, ResolvesServerCert, UnbufferedServerConnection,
+        WebPkiClientVerifier, danger::ClientCertVerifier,
+    },
+};
+use weir_config::{ClientAuth, ClientAuthMode, HttpProtocols, Late, ListenerTls};
+
+use crate::{
+    Rooms, Session, Tickets, files,
+    suites::{provider, versions},
 };
 
-use crate::{Rooms, Session};
+/// What a TLS-ALPN-01 challenge is asked by (RFC 8737).
+const ACME_PROTOCOL: &[u8] = b"acme-tls/1";
 
 /// What a listener offers: certificates, versions, protocols. Immutable; shared by all workers.
 #[derive(Debug)]
@@ -16,13 +27,46 @@ pub struct Server {
 }
 
 impl Server {
-    /// With certificates from `resolver`.
-    pub fn new(resolver: Arc<dyn ResolvesServerCert>, alpn: Vec<Vec<u8>>) -> Self {
+    /// As `settings` say, with certificates from `resolver`. Of `tickets` there are none if the settings want none.
+    ///
+    /// # Errors
+    /// What is wrong with the files that the settings name, for [`weir_config::Checked::report`].
+    pub fn new(
+        settings: &ListenerTls,
+        protocols: HttpProtocols,
+        resolver: Arc<dyn ResolvesServerCert>,
+        tickets: Option<Arc<Tickets>>,
+    ) -> Result<Self, Vec<Late>> {
+        let provider = Arc::new(provider(settings.ciphers.as_deref()));
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(versions(settings.min_version))
+            .map_err(|error| vec![files::problem(settings.place, &error)])?;
+        let builder = match &settings.client_auth {
+            None => builder.with_no_client_auth(),
+            Some(auth) => builder.with_client_cert_verifier(verifier(auth, provider)?),
+        };
+        let mut config = builder.with_cert_resolver(resolver);
+        config.alpn_protocols =
+            [(protocols.h2, &b"h2"[..]), (protocols.http1, b"http/1.1"), (true, ACME_PROTOCOL)]
+                .into_iter()
+                .filter_map(|(is_spoken, name)| is_spoken.then(|| name.to_vec()))
+                .collect();
+        // Who names suites means their order.
+        config.ignore_client_order = settings.ciphers.is_some();
+        // Tickets hold the whole state: nothing is stored here, and any worker and any node can resume.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        match tickets {
+            Some(tickets) => config.ticketer = tickets as Arc<dyn ProducesTickets>,
+            None => config.send_tls13_tickets = 0,
+        }
+        Ok(Self { config: Arc::new(config) })
+    }
+
+    /// With one certificate and nothing else.
+    #[cfg(test)]
+    pub(crate) fn plain(resolver: Arc<dyn ResolvesServerCert>, alpn: Vec<Vec<u8>>) -> Self {
         let mut config = ServerConfig::builder().with_no_client_auth().with_cert_resolver(resolver);
         config.alpn_protocols = alpn;
-        // Tickets carry the whole state: nothing is stored here, and any worker and any node can resume.
-        config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new().expect("the system gives random bytes");
         Self { config: Arc::new(config) }
     }
 
@@ -31,4 +75,22 @@ impl Server {
         let connection = UnbufferedServerConnection::new(Arc::clone(&self.config));
         Session::server(connection.expect("the configuration has been checked"), rooms)
     }
+}
+
+/// Judges the certificates of clients.
+fn verifier(
+    auth: &ClientAuth,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, Vec<Late>> {
+    let roots: RootCertStore = files::roots(&auth.ca)?;
+    let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    if let Some(crl) = &auth.crl {
+        // Of a certificate whose issuer has published no list here, nothing can be known; that is no reason to let
+        // nobody in.
+        builder = builder.with_crls(files::revocations(crl)?).allow_unknown_revocation_status();
+    }
+    if auth.mode == ClientAuthMode::Optional {
+        builder = builder.allow_unauthenticated();
+    }
+    builder.build().map_err(|error| vec![files::problem(auth.ca.place, &error)])
 }

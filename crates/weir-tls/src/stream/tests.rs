@@ -74,7 +74,7 @@ async fn accept<T: Send + 'static>(
     accepted.set_nonblocking(true).unwrap();
     let tcp = weir_net::Stream::accepted(tokio::net::TcpStream::from_std(accepted).unwrap());
     let (buffers, server) =
-        (Rc::default(), Server::new(resolver(&identity), vec![b"a".to_vec(), b"b".to_vec()]));
+        (Rc::default(), Server::plain(resolver(&identity), vec![b"a".to_vec(), b"b".to_vec()]));
     let stream = Stream::with_tls(tcp, server.accept(&Rooms::new(&buffers)));
     (stream, buffers, client)
 }
@@ -230,7 +230,7 @@ fn the_client_side_verifies_and_stays_quiet_after_tickets() {
         let tcp = weir_net::Stream::connect(address).await.unwrap();
         let buffers = Rc::default();
         let client = Client::trusting(config, "localhost");
-        let mut stream = Stream::with_tls(tcp, client.connect(&Rooms::new(&buffers)));
+        let mut stream = Stream::with_tls(tcp, client.connect(address, &Rooms::new(&buffers)));
         poll_fn(|context| stream.poll_handshake(context)).await.unwrap();
         write_all(&mut stream, b"ping").await.unwrap();
         let mut buffer = buffers.take();

@@ -1,0 +1,120 @@
+//! What a configuration needs of TLS: certificates, and what listeners offer and pools ask for.
+
+use std::{collections::HashMap, sync::Arc, time::SystemTime};
+
+use weir_config::{Checked, Config, Errors, Late, Listener, ListenerTls, Severity};
+use weir_tls::{
+    Client, Server, Tickets,
+    certs::{Options, Store},
+};
+
+/// The part of a configuration that is about TLS, loaded.
+pub(crate) struct Tls {
+    pub(crate) store: Store,
+    /// In the order of the listeners.
+    pub(crate) servers: Vec<Option<Arc<Server>>>,
+    /// In the order of the pools.
+    pub(crate) clients: Vec<Option<Arc<Client>>>,
+    /// By where they are good: own keys go on over reloads.
+    tickets: HashMap<Vec<u8>, Arc<Tickets>>,
+}
+
+/// What certificates need beside the configuration.
+pub(crate) fn options(config: &Config) -> Options {
+    Options { state_dir: Some(config.runtime.state_dir.path.clone()), answer: None }
+}
+
+/// Loads everything that `checked` names, with what `previous` has of it already. What is found out on the way is among
+/// the warnings of what is returned.
+pub(crate) fn load(
+    checked: Checked,
+    previous: Option<&Tls>,
+    options: &Options,
+) -> Result<(Checked, Tls), Errors> {
+    let mut found = Vec::new();
+    let tls = Tls::load(&checked.config, previous, options, &mut found);
+    let checked = checked.report(found)?;
+    Ok((checked, tls.expect("without a finding that is an error, all could be loaded")))
+}
+
+impl Tls {
+    /// `None`: there are errors among `found`.
+    fn load(
+        config: &Config,
+        previous: Option<&Tls>,
+        options: &Options,
+        found: &mut Vec<Late>,
+    ) -> Option<Self> {
+        let store = Store::load(config, previous.map(|tls| &tls.store), options, SystemTime::now());
+        let store = match store {
+            Ok(loaded) => {
+                found.extend(loaded.warnings);
+                Some(loaded.store)
+            }
+            Err(problems) => {
+                found.extend(problems);
+                None
+            }
+        };
+        let mut tickets = HashMap::new();
+        let mut servers = Vec::new();
+        for (index, listener) in config.listeners.iter().enumerate() {
+            let Some(settings) = &listener.tls else {
+                servers.push(None);
+                continue;
+            };
+            let made = tickets_of(listener, settings, previous, &mut tickets).and_then(|tickets| {
+                let Some(resolver) = store.as_ref().and_then(|store| store.resolver(index)) else {
+                    return Ok(None);
+                };
+                Server::new(settings, listener.http.protocols, resolver, tickets).map(Some)
+            });
+            servers.push(made.map_err(|problems| found.extend(problems)).ok().flatten().map(Arc::new));
+        }
+        let clients = config.pools.iter().map(|pool| {
+            let made = pool.tls.as_ref().map(|settings| Client::new(settings, pool.protocol));
+            made.and_then(|made| made.map_err(|problems| found.extend(problems)).ok()).map(Arc::new)
+        });
+        let clients = clients.collect();
+        if found.iter().any(|late| late.severity == Severity::Error) {
+            return None;
+        }
+        Some(Self { store: store?, servers, clients, tickets })
+    }
+}
+
+/// The tickets of a listener; `None` if it wants none.
+fn tickets_of(
+    listener: &Listener,
+    settings: &ListenerTls,
+    previous: Option<&Tls>,
+    made: &mut HashMap<Vec<u8>, Arc<Tickets>>,
+) -> Result<Option<Arc<Tickets>>, Vec<Late>> {
+    let Some(wanted) = &settings.tickets else { return Ok(None) };
+    let context = context(listener, settings);
+    let known = previous.and_then(|tls| tls.tickets.get(&context));
+    let tickets = match (&wanted.keys, known) {
+        (Some(keys), _) => {
+            let secrets = weir_tls::ticket_keys(keys)?;
+            Arc::new(Tickets::shared(&secrets, &context, wanted.lifetime))
+        }
+        (None, Some(known)) if known.lifetime() == wanted.lifetime => Arc::clone(known),
+        (None, _) => Arc::new(Tickets::own(wanted.lifetime)),
+    };
+    made.insert(context, Arc::clone(&tickets));
+    Ok(Some(tickets))
+}
+
+/// Where a ticket is good: at listeners of this name that ask the same of their clients. A session that began without a
+/// client's certificate must not go on where one is asked for.
+fn context(listener: &Listener, settings: &ListenerTls) -> Vec<u8> {
+    let mut context = listener.name.clone().into_bytes();
+    if let Some(auth) = &settings.client_auth {
+        context.extend_from_slice(format!("\n{:?}\n", auth.mode).as_bytes());
+        // A file that cannot be read is an error elsewhere.
+        context.extend(std::fs::read(&auth.ca.path).unwrap_or_default());
+        let crl = auth.crl.as_ref().and_then(|crl| std::fs::read(&crl.path).ok());
+        context.extend(crl.unwrap_or_default());
+    }
+    context
+}

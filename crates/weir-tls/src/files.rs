@@ -1,0 +1,89 @@
+//! Files beside certificates of our own: roots, revocation lists, keys of tickets.
+
+use std::fmt::Display;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use rustls::{
+    RootCertStore,
+    pki_types::{CertificateDer, CertificateRevocationListDer, pem::PemObject},
+};
+use weir_config::{FilePath, Late, Place, Secret, Severity};
+
+use crate::tickets::{TICKET_KEY_BYTES_MIN, TICKET_KEYS_MAX};
+
+/// An error at the place where the configuration names the file.
+pub(crate) fn problem(place: Place, message: impl Display) -> Late {
+    Late { severity: Severity::Error, place, message: message.to_string(), help: None }
+}
+
+fn at(file: &FilePath, message: impl Display) -> Vec<Late> {
+    vec![problem(file.place, format!("{}: {message}", file.path.display()))]
+}
+
+/// The roots in a PEM file; at least one.
+pub(crate) fn roots(file: &FilePath) -> Result<RootCertStore, Vec<Late>> {
+    let mut roots = RootCertStore::empty();
+    let certificates = CertificateDer::pem_file_iter(&file.path).map_err(|error| at(file, error))?;
+    for certificate in certificates {
+        let added = certificate.map(|certificate| roots.add(certificate)).map_err(|error| at(file, error))?;
+        added.map_err(|error| at(file, error))?;
+    }
+    if roots.is_empty() { Err(at(file, "there is no certificate in it")) } else { Ok(roots) }
+}
+
+/// The roots that the system trusts.
+pub(crate) fn system_roots(place: Place) -> Result<RootCertStore, Vec<Late>> {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    // One that cannot be read is no reason to trust none; some systems carry such.
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
+        let mut late = problem(place, "the system has no certificates of authorities");
+        late.help = Some("install them (Debian: ca-certificates), or name a file with `ca`".to_owned());
+        return Err(vec![late]);
+    }
+    Ok(roots)
+}
+
+/// The revocation lists in a PEM file; at least one.
+pub(crate) fn revocations(file: &FilePath) -> Result<Vec<CertificateRevocationListDer<'static>>, Vec<Late>> {
+    let lists = CertificateRevocationListDer::pem_file_iter(&file.path).map_err(|error| at(file, error))?;
+    let lists: Vec<_> = lists.collect::<Result<_, _>>().map_err(|error| at(file, error))?;
+    if lists.is_empty() { Err(at(file, "there is no revocation list (X509 CRL) in it")) } else { Ok(lists) }
+}
+
+/// Keys of tickets: one per line, in base64, the newest first.
+///
+/// # Errors
+/// What is wrong; no word of what is in it.
+pub fn ticket_keys(secret: &Secret) -> Result<Vec<Vec<u8>>, Vec<Late>> {
+    let (place, name, text) = match secret {
+        Secret::File(file) => {
+            let text = std::fs::read_to_string(&file.path).map_err(|error| at(file, error))?;
+            (file.place, file.path.display().to_string(), text)
+        }
+        Secret::Env { name, place } => {
+            let text = std::env::var(name)
+                .map_err(|_| vec![problem(*place, format!("the environment has no `{name}`"))])?;
+            (*place, format!("${name}"), text)
+        }
+    };
+    let wrong = |line: usize, what: &str| {
+        let mut late = problem(place, format!("{name}:{line}: {what}"));
+        late.help =
+            Some("make one with `openssl rand -base64 48`, one per line, the newest first".to_owned());
+        vec![late]
+    };
+    let mut keys = Vec::new();
+    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let key = BASE64_STANDARD.decode(line.trim()).map_err(|_| wrong(index + 1, "this is not base64"))?;
+        if key.len() < TICKET_KEY_BYTES_MIN {
+            return Err(wrong(index + 1, &format!("a key has at least {TICKET_KEY_BYTES_MIN} bytes")));
+        }
+        if keys.len() == TICKET_KEYS_MAX {
+            return Err(wrong(index + 1, &format!("there are more than {TICKET_KEYS_MAX} keys")));
+        }
+        keys.push(key);
+    }
+    if keys.is_empty() { Err(wrong(1, "there is no key")) } else { Ok(keys) }
+}

@@ -1,0 +1,214 @@
+//! Session tickets (RFC 8446 section 2.2, RFC 5077): what a client hands back to go on where it was.
+//!
+//! A ticket holds the whole state of a session, encrypted with a key that only servers know. So nothing is stored
+//! here, and any worker, and any node that has the same keys, can resume. Own keys are changed in time: who steals one
+//! can read little. Shared keys come from a file, whose first key encrypts and all of which decrypt, so that a new one
+//! can be spread before it is used.
+//!
+//! What a key opens is bound to where it was made: a session of a listener that asks no certificate of its clients is
+//! worth nothing at one that does.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwap;
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    hkdf, rand,
+};
+use rustls::server::ProducesTickets;
+
+/// Keys that a file may hold.
+pub(crate) const TICKET_KEYS_MAX: usize = 16;
+
+/// The least that a key in a file has, in bytes.
+pub(crate) const TICKET_KEY_BYTES_MIN: usize = 32;
+
+/// In front of each ticket: which key it was made with, in bytes.
+const NAME_BYTES: usize = 16;
+
+/// Makes and opens tickets.
+pub struct Tickets {
+    keys: ArcSwap<Keys>,
+    lifetime: Duration,
+    /// The keys are our own, and changed in time.
+    rotates: bool,
+}
+
+/// The first makes tickets, all open them.
+struct Keys {
+    keys: Vec<Arc<Key>>,
+    since: Instant,
+}
+
+struct Key {
+    name: [u8; NAME_BYTES],
+    aead: LessSafeKey,
+}
+
+impl fmt::Debug for Tickets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // No word about keys.
+        f.debug_struct("Tickets").field("lifetime", &self.lifetime).finish_non_exhaustive()
+    }
+}
+
+impl Tickets {
+    /// With keys of our own, a new one every `lifetime`.
+    pub fn own(lifetime: Duration) -> Self {
+        Self { keys: ArcSwap::from_pointee(Keys::of(vec![Key::random()])), lifetime, rotates: true }
+    }
+
+    /// With keys that others have too. `context` is where they are used.
+    pub fn shared(secrets: &[Vec<u8>], context: &[u8], lifetime: Duration) -> Self {
+        let keys = Self::derive(secrets, context);
+        Self { keys: ArcSwap::from_pointee(keys), lifetime, rotates: false }
+    }
+
+    /// How long a ticket is good for.
+    pub fn lifetime(&self) -> Duration {
+        self.lifetime
+    }
+
+    /// Goes on with other shared keys.
+    pub fn replace(&self, secrets: &[Vec<u8>], context: &[u8]) {
+        self.keys.store(Arc::new(Self::derive(secrets, context)));
+    }
+
+    fn derive(secrets: &[Vec<u8>], context: &[u8]) -> Keys {
+        Keys::of(secrets.iter().map(|secret| Key::derive(secret, context)).collect())
+    }
+
+    /// The keys, after a change if it is time for one.
+    fn current(&self) -> arc_swap::Guard<Arc<Keys>> {
+        let keys = self.keys.load();
+        if !self.rotates || keys.since.elapsed() < self.lifetime {
+            return keys;
+        }
+        // Two workers may do this at once: one new key is then lost, and with it the tickets of a moment.
+        let mut next = vec![Arc::new(Key::random())];
+        next.extend(keys.keys.first().cloned());
+        self.keys.store(Arc::new(Keys { keys: next, since: Instant::now() }));
+        self.keys.load()
+    }
+}
+
+impl ProducesTickets for Tickets {
+    fn enabled(&self) -> bool {
+        true
+    }
+
+    fn lifetime(&self) -> u32 {
+        u32::try_from(self.lifetime.as_secs()).unwrap_or(u32::MAX)
+    }
+
+    fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
+        let keys = self.current();
+        let key = keys.keys.first()?;
+        let mut nonce = [0; NONCE_LEN];
+        rand::fill(&mut nonce).ok()?;
+        let mut ticket = Vec::with_capacity(NAME_BYTES + NONCE_LEN + plain.len() + AES_256_GCM.tag_len());
+        ticket.extend_from_slice(&key.name);
+        ticket.extend_from_slice(&nonce);
+        ticket.extend_from_slice(plain);
+        let (head, body) = ticket.split_at_mut(NAME_BYTES + NONCE_LEN);
+        let aad = Aad::from(&head[..NAME_BYTES]);
+        let tag = key.aead.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), aad, body).ok()?;
+        ticket.extend_from_slice(tag.as_ref());
+        Some(ticket)
+    }
+
+    fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
+        let (name, rest) = ticket.split_at_checked(NAME_BYTES)?;
+        let (nonce, sealed) = rest.split_at_checked(NONCE_LEN)?;
+        let keys = self.current();
+        let key = keys.keys.iter().find(|key| key.name == name)?;
+        let mut opened = sealed.to_vec();
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let plain = key.aead.open_in_place(nonce, Aad::from(name), &mut opened).ok()?.len();
+        opened.truncate(plain);
+        Some(opened)
+    }
+}
+
+impl Keys {
+    fn of(keys: Vec<Key>) -> Self {
+        Self { keys: keys.into_iter().map(Arc::new).collect(), since: Instant::now() }
+    }
+}
+
+impl Key {
+    fn random() -> Self {
+        let mut secret = [0; TICKET_KEY_BYTES_MIN];
+        rand::fill(&mut secret).expect("the system gives random bytes");
+        Self::derive(&secret, b"own")
+    }
+
+    /// The key and its name, which tells nothing of it.
+    fn derive(secret: &[u8], context: &[u8]) -> Self {
+        let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, b"weir session tickets").extract(secret);
+        let (mut name, mut key) = ([0; NAME_BYTES], [0; 32]);
+        expand(&prk, &[b"name", context], &mut name);
+        expand(&prk, &[b"key", context], &mut key);
+        let key = UnboundKey::new(&AES_256_GCM, &key).expect("of the length of such a key");
+        Self { name, aead: LessSafeKey::new(key) }
+    }
+}
+
+fn expand(prk: &hkdf::Prk, info: &[&[u8]], out: &mut [u8]) {
+    struct Length(usize);
+    impl hkdf::KeyType for Length {
+        fn len(&self) -> usize {
+            self.0
+        }
+    }
+    let expanded = prk.expand(info, Length(out.len())).and_then(|okm| okm.fill(out));
+    expanded.expect("few bytes are asked for");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ticket_is_opened_by_who_has_its_key_for_its_place() {
+        let (old, new) = (vec![1; 32], vec![2; 48]);
+        let hour = Duration::from_secs(3600);
+        let first = Tickets::shared(std::slice::from_ref(&old), b"web", hour);
+        let ticket = first.encrypt(b"state").unwrap();
+        assert_ne!(ticket, first.encrypt(b"state").unwrap(), "no two are alike");
+        let check = |secrets: &[Vec<u8>], context: &[u8], expected: Option<&[u8]>| {
+            assert_eq!(Tickets::shared(secrets, context, hour).decrypt(&ticket).as_deref(), expected);
+        };
+        check(&[old.clone()], b"web", Some(b"state"));
+        check(&[new.clone(), old.clone()], b"web", Some(b"state"));
+        check(&[new], b"web", None);
+        check(&[old], b"other", None);
+    }
+
+    #[test]
+    fn a_changed_ticket_is_none() {
+        let tickets = Tickets::own(Duration::from_secs(3600));
+        let ticket = tickets.encrypt(b"state").unwrap();
+        assert_eq!(tickets.decrypt(&ticket).as_deref(), Some(&b"state"[..]));
+        for at in 0..ticket.len() {
+            let mut changed = ticket.clone();
+            changed[at] ^= 1;
+            assert_eq!(tickets.decrypt(&changed), None, "byte {at}");
+            assert_eq!(tickets.decrypt(&ticket[..at]), None, "cut at {at}");
+        }
+    }
+
+    #[test]
+    fn own_keys_change_and_open_tickets_of_the_last_one() {
+        let tickets = Tickets::own(Duration::ZERO);
+        let ticket = tickets.encrypt(b"state").unwrap();
+        let keys = tickets.keys.load_full();
+        assert_eq!(tickets.decrypt(&ticket).as_deref(), Some(&b"state"[..]), "one change later");
+        assert!(!Arc::ptr_eq(&keys, &tickets.keys.load_full()));
+        assert_eq!(tickets.decrypt(&ticket), None, "two changes later");
+    }
+}
