@@ -32,7 +32,7 @@ pub use directory::{DIRECTORY_FILES_MAX, DIRECTORY_LOOK};
 pub use entry::LOADED_MAX;
 pub use pair::FILE_BYTES_MAX;
 pub use problem::{Part, Problem};
-pub use resolver::{Answer, Resolver};
+pub use resolver::Resolver;
 pub use store::{Loaded, Options, Status, Store};
 pub use watch::{Change, LOOK, What, watch};
 

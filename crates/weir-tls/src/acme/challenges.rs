@@ -80,7 +80,7 @@ impl Challenges {
     }
 
     /// Answers the handshakes for a domain until the result is dropped.
-    pub(super) fn offer_tls_alpn_01(
+    pub(crate) fn offer_tls_alpn_01(
         &self,
         domain: &str,
         certificate: &Arc<CertifiedKey>,
@@ -124,10 +124,10 @@ impl Table {
 
 /// There are [`CHALLENGES_MAX`] answers already.
 #[derive(Debug)]
-pub(super) struct TooMany;
+pub(crate) struct TooMany;
 
 /// An answer that is offered as long as this lives.
-pub(super) struct Offered {
+pub(crate) struct Offered {
     challenges: Challenges,
     which: Which,
 }

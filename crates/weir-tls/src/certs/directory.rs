@@ -33,8 +33,11 @@ pub(super) struct Directory {
     pub(super) cache: Arc<Cache>,
     index_file: Option<PathBuf>,
     /// Files that had changed at the last look: taken when they are the same at the next, and so not being written.
-    settling: HashMap<Box<str>, u64>,
+    settling: Settling,
 }
+
+/// The new print of a changed file, and whether it was tried: then it did not fit together, and has time.
+type Settling = HashMap<Box<str>, (u64, bool)>;
 
 /// A look at a directory.
 pub(super) struct Look {
@@ -99,7 +102,7 @@ impl Directory {
 
     /// A file has changed, and is taken at the next look if it rests.
     pub(super) fn is_settling(&self) -> bool {
-        !self.settling.is_empty()
+        self.settling.values().any(|(_, tried)| !tried)
     }
 
     pub(super) fn names(&self) -> usize {
@@ -176,7 +179,7 @@ impl Directory {
 struct Next<'a> {
     known: &'a Known,
     cache: &'a Cache,
-    settling: HashMap<Box<str>, u64>,
+    settling: Settling,
     changes: usize,
 }
 
@@ -186,11 +189,12 @@ impl Next<'_> {
         &mut self,
         entry: &Arc<Entry>,
         one: &Found,
-        settling: &HashMap<Box<str>, u64>,
+        settling: &Settling,
         problems: &mut Vec<Problem>,
     ) -> Option<(Arc<Entry>, Found)> {
-        self.settling.insert(one.file.clone(), one.print);
-        if settling.get(&one.file) != Some(&one.print) {
+        let rests = settling.get(&one.file).is_some_and(|(print, _)| *print == one.print);
+        self.settling.insert(one.file.clone(), (one.print, rests));
+        if !rests {
             return None;
         }
         let pair = load(&self.cache.dir, &one.file).map_err(|problem| problems.push(problem)).ok()?;

@@ -12,6 +12,8 @@ use rustls::{
     sign::CertifiedKey,
 };
 
+use crate::acme::Challenges;
+
 use super::{
     directory::Directory,
     index::Index,
@@ -21,13 +23,11 @@ use super::{
 /// The longest name in DNS (RFC 1035 section 2.3.4).
 const NAME_BYTES_MAX: usize = 253;
 
-/// Answers a handshake that is a question of an ACME server (RFC 8737), before all else.
-pub type Answer = Arc<dyn Fn(&ClientHello<'_>) -> Option<Arc<CertifiedKey>> + Send + Sync>;
-
 /// The certificates of one listener.
 pub struct Resolver {
     table: ArcSwap<Table>,
-    answer: Option<Answer>,
+    /// Answers a question of an ACME server (RFC 8737), before all else.
+    challenges: Challenges,
 }
 
 /// All that a listener serves at one time.
@@ -49,8 +49,8 @@ pub(super) enum Fallback {
 }
 
 impl Resolver {
-    pub(super) fn new(table: Table, answer: Option<Answer>) -> Resolver {
-        Resolver { table: ArcSwap::from_pointee(table), answer }
+    pub(super) fn new(table: Table, challenges: Challenges) -> Resolver {
+        Resolver { table: ArcSwap::from_pointee(table), challenges }
     }
 
     pub(super) fn swap(&self, table: Table) {
@@ -60,7 +60,7 @@ impl Resolver {
 
 impl ResolvesServerCert for Resolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        if let Some(found) = self.answer.as_ref().and_then(|answer| answer(&hello)) {
+        if let Some(found) = self.challenges.answer(&hello) {
             return Some(found);
         }
         let table = self.table.load();

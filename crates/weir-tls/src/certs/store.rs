@@ -13,9 +13,11 @@ use std::{
 use rustls::{server::ResolvesServerCert, sign::CertifiedKey};
 use weir_config::{CertificateIndex, Config, Late, ListenerTls, Severity};
 
+use crate::acme::Challenges;
+
 use super::{
     pair::Pair,
-    resolver::{Answer, Fallback, Resolver, Table},
+    resolver::{Fallback, Resolver, Table},
     source::{Serves, Source},
     watch::{Change, What},
 };
@@ -44,8 +46,8 @@ struct Served {
 pub struct Options {
     /// Where the indices of directories are kept; `None`: nowhere, as for `weir check`.
     pub state_dir: Option<PathBuf>,
-    /// Answers handshakes that are a question of an ACME server.
-    pub answer: Option<Answer>,
+    /// What the ACME client has to answer in handshakes.
+    pub challenges: Challenges,
 }
 
 /// A store that was loaded, and what is hardly meant in it.
@@ -104,7 +106,7 @@ impl Store {
         let served = |tls: &ListenerTls| Served {
             certificates: tls.certificates.clone(),
             default: tls.default,
-            resolver: Arc::new(Resolver::new(Table::default(), options.answer.clone())),
+            resolver: Arc::new(Resolver::new(Table::default(), options.challenges.clone())),
         };
         let listeners = config.listeners.iter().map(|listener| listener.tls.as_ref().map(served)).collect();
         let store = Store { inner: Arc::new(Inner { sources: Mutex::default(), listeners }) };
@@ -120,6 +122,9 @@ impl Store {
     }
 
     /// Serves what the ACME client got for the certificate of this name. `false` if the file has none such.
+    /// Before the first one, nothing is served under the name. It may wait for a look at the files: not on an event
+    /// loop. During a reload, what is put into the old store after the new one is loaded is lost to the new one:
+    /// whoever reloads holds back or repeats it.
     pub fn put(&self, name: &str, certified: Arc<CertifiedKey>) -> bool {
         let Some(pair) = Pair::of(certified).map(Arc::new) else { return false };
         let mut sources = self.sources();

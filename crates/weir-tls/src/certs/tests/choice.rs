@@ -1,11 +1,21 @@
 //! Which certificate a client gets.
 
-use std::{fmt::Write as _, sync::Arc, time::SystemTime};
+use std::{
+    fmt::Write as _,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::SystemTime,
+};
 
 use rustls::{SignatureAlgorithm, SignatureScheme, sign::CertifiedKey};
 
 use super::{Client, Folder, checked, load, made, made_rsa, resolve, served};
-use crate::certs::{Answer, Options, Store, pair::Pair, pair::Text, problem::Part};
+use crate::{
+    acme::Challenges,
+    certs::{Options, Store, pair::Pair, pair::Text, problem::Part},
+};
 
 fn store(folder: &Folder, certificates: &[&[&str]]) -> Store {
     let mut lines = Vec::new();
@@ -106,21 +116,51 @@ fn what_the_acme_client_puts_in_is_served_and_survives_a_reload() {
 }
 
 #[test]
+fn a_swap_leaves_no_handshake_without_a_certificate() {
+    const SWAPS: usize = 200;
+    let folder = Folder::new();
+    let path = folder.write("a.pem", made(&["a.example"]).both());
+    let acme = "{ acme: { domains: [auto.example] } }".to_owned();
+    let store = load(&checked(&[("auto", acme), ("a", format!("{{ cert: {} }}", path.display()))])).store;
+    let both = [certified(&["auto.example"]), certified(&["auto.example"])];
+    assert!(store.put("auto", Arc::clone(&both[0])));
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let shakes = || {
+            let mut seen = [false; 2];
+            while !done.load(Ordering::Relaxed) || seen != [true; 2] {
+                let found = resolve(&store, "auto.example", &Client::default()).expect("there is always one");
+                let which = both.iter().position(|one| Arc::ptr_eq(one, &found)).expect("one of the two");
+                seen[which] = true;
+            }
+        };
+        let workers = [scope.spawn(shakes), scope.spawn(shakes)];
+        let mut swaps = 0;
+        while swaps < SWAPS || workers.iter().any(|worker| !worker.is_finished()) {
+            swaps += 1;
+            store.put("auto", Arc::clone(&both[swaps % 2]));
+            done.store(swaps >= SWAPS, Ordering::Relaxed);
+        }
+    });
+}
+
+#[test]
 fn a_question_of_an_acme_server_comes_before_all_else() {
     let folder = Folder::new();
     let path = folder.write("a.pem", made(&["a.example"]).both());
     let checked = checked(&[("a", format!("{{ cert: {} }}", path.display()))]);
     let special = certified(&["challenge.example"]);
-    let given = Arc::clone(&special);
-    let answer: Answer = Arc::new(move |hello| {
-        let asked = hello.alpn().is_some_and(|mut offered| offered.any(|one| one == b"acme-tls/1"));
-        asked.then(|| Arc::clone(&given))
-    });
-    let options = Options { answer: Some(answer), ..Options::default() };
+    let challenges = Challenges::new();
+    let options = Options { challenges: challenges.clone(), ..Options::default() };
     let store = Store::load(&checked.config, None, &options, SystemTime::now()).ok().unwrap().store;
     let question = Client { alpn: vec![b"acme-tls/1".to_vec()], ..Client::default() };
-    assert!(Arc::ptr_eq(&resolve(&store, "a.example", &question).unwrap(), &special));
-    assert_eq!(served(&store, "a.example").as_deref(), Some("a.example"));
+    let special_is_served = || Arc::ptr_eq(&resolve(&store, "a.example", &question).unwrap(), &special);
+    assert!(!special_is_served());
+    let offered = challenges.offer_tls_alpn_01("a.example", &special).expect("there is room");
+    assert!(special_is_served());
+    assert_eq!(served(&store, "a.example").as_deref(), Some("a.example"), "everybody else");
+    drop(offered);
+    assert!(!special_is_served());
 }
 
 fn certified(names: &[&str]) -> Arc<CertifiedKey> {

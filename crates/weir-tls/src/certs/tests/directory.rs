@@ -12,7 +12,7 @@ fn many(folder: &Folder) -> weir_config::Checked {
 }
 
 fn with_state(folder: &Folder) -> Options {
-    Options { state_dir: Some(folder.path("state")), answer: None }
+    Options { state_dir: Some(folder.path("state")), ..Options::default() }
 }
 
 #[test]
