@@ -21,7 +21,7 @@ pub(crate) struct Tls {
 
 /// What certificates need beside the configuration.
 pub(crate) fn options(config: &Config) -> Options {
-    Options { state_dir: Some(config.runtime.state_dir.path.clone()), answer: None }
+    Options { state_dir: Some(config.runtime.state_dir.path.clone()), ..Options::default() }
 }
 
 /// Loads everything that `checked` names, with what `previous` has of it already. What is found out on the way is among
