@@ -40,6 +40,17 @@ pub fn wait_until_read(stream: &TcpStream) {
     });
 }
 
+/// The peer has not ended the connection.
+pub fn is_established(stream: &TcpStream) -> bool {
+    let (Ok(near), Ok(far)) = (stream.local_addr(), stream.peer_addr()) else { return false };
+    let (near, far) = (hex(near), hex(far));
+    let table = fs::read_to_string("/proc/net/tcp").expect("Linux tells it");
+    table.lines().skip(1).any(|line| {
+        let mut words = line.split_whitespace().skip(1);
+        words.next() == Some(&near) && words.next() == Some(&far) && words.next() == Some("01")
+    })
+}
+
 /// Bytes that the peer of the socket has not taken, and bytes that the socket's owner has not read.
 fn queues(table: &str, local: SocketAddr, remote: SocketAddr) -> Option<(u64, u64)> {
     let (local, remote) = (hex(local), hex(remote));

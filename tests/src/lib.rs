@@ -9,6 +9,7 @@
 
 pub mod client;
 mod folder;
+pub mod h2;
 pub mod kernel;
 pub mod load;
 pub mod message;

@@ -283,6 +283,20 @@ impl Connection {
         Ok(request)
     }
 
+    /// The next request without its body, which nobody remembers before it is whole.
+    pub fn peek_head(&mut self) -> io::Result<Option<Request>> {
+        self.reader.head()?.map(Head::into_request).transpose()
+    }
+
+    /// Reads the body behind [`Self::peek_head`] and remembers the request.
+    pub fn finish(&mut self, mut request: Request) -> io::Result<Request> {
+        let mut body = Vec::new();
+        request.trailers = self.reader.body(request.framing, &mut |data| body.extend_from_slice(data))?;
+        request.body = body;
+        self.shared.log().requests.push(request.clone());
+        Ok(request)
+    }
+
     /// The body behind a head.
     pub fn body(&mut self, framing: Framing, sink: &mut dyn FnMut(&[u8])) -> io::Result<Fields> {
         self.reader.body(framing, sink)

@@ -4,7 +4,7 @@
 
 use std::{
     ffi::OsString,
-    fs,
+    fmt, fs,
     net::{SocketAddr, TcpListener, TcpStream},
     process::{Child, Command, Output, Stdio},
     thread,
@@ -46,6 +46,22 @@ impl Peer {
         })
     }
 
+    /// nginx as a proxy before `origin` that speaks HTTP/2 with clients that know it.
+    #[track_caller]
+    pub fn nginx_h2_before(origin: &Origin) -> Self {
+        let location = format!(
+            "proxy_pass http://{origin};
+            proxy_http_version 1.1;
+            proxy_set_header Connection \"\";
+            proxy_request_buffering off;"
+        );
+        Self::nginx(|address| {
+            format!(
+                "client_max_body_size 0; server {{ listen {address} http2; location / {{ {location} }} }}"
+            )
+        })
+    }
+
     #[track_caller]
     fn nginx(http: impl Fn(SocketAddr) -> String) -> Self {
         Self::start("nginx", |folder, address| {
@@ -71,6 +87,23 @@ impl Peer {
     /// HAProxy as a proxy before `origin`.
     #[track_caller]
     pub fn haproxy_before(origin: &Origin) -> Self {
+        Self::haproxy(origin, "", "")
+    }
+
+    /// HAProxy as a proxy before `origin` that speaks HTTP/2 with clients that know it.
+    #[track_caller]
+    pub fn haproxy_h2_before(origin: &Origin) -> Self {
+        Self::haproxy(origin, "proto h2", "")
+    }
+
+    /// HAProxy as a proxy that speaks HTTP/1.1 with clients and HTTP/2 with the server at `server`.
+    #[track_caller]
+    pub fn haproxy_before_h2(server: impl fmt::Display) -> Self {
+        Self::haproxy(server, "", "proto h2")
+    }
+
+    #[track_caller]
+    fn haproxy(server: impl fmt::Display, downstream: &str, upstream: &str) -> Self {
         Self::start("haproxy", |folder, address| {
             let text = format!(
                 "global
@@ -81,10 +114,10 @@ defaults
     timeout client 20s
     timeout server 20s
 frontend web
-    bind {address}
+    bind {address} {downstream}
     default_backend web
 backend web
-    server origin {origin}
+    server origin {server} {upstream}
 "
             );
             let file = folder.write("haproxy.cfg", &text);

@@ -20,12 +20,16 @@ use super::settings::{KeyType, Order};
 /// What stands before the URL of the directory that a certificate comes from.
 const DIRECTORY: &str = "Directory: ";
 
+/// What stands before the domains that were ordered. An authority may put more names into a certificate than that.
+const DOMAINS: &str = "Domains: ";
+
 /// A certificate, ready to be served, and what has to be known of it.
 pub(super) struct Certificate {
     pub(super) served: Arc<CertifiedKey>,
     pub(super) not_before: SystemTime,
     pub(super) not_after: SystemTime,
     domains: Vec<String>,
+    ordered: String,
     key_type: Option<KeyType>,
     directory: Option<String>,
     /// What the authority calls it in renewal information (RFC 9773, section 4.1).
@@ -55,7 +59,8 @@ impl Certificate {
             not_after: moment(validity.not_after.timestamp()),
             domains: domains(&parsed),
             key_type: key_type(&parsed),
-            directory: directory(text),
+            ordered: said(text, DOMAINS).unwrap_or_default(),
+            directory: said(text, DIRECTORY),
             identifier: identifier(&parsed),
         })
     }
@@ -67,7 +72,8 @@ impl Certificate {
 
     /// Whether it is what the order asks for: the same domains, kind of key and authority.
     pub(super) fn is_for(&self, order: &Order) -> bool {
-        self.domains == order.domains
+        self.ordered == order.domains.join(" ")
+            && order.domains.iter().all(|domain| self.domains.contains(domain))
             && self.key_type == Some(order.key_type)
             && self.directory.as_deref() == Some(order.account.directory.as_str())
     }
@@ -77,7 +83,7 @@ impl Certificate {
 /// pass over it.
 pub(super) fn file(order: &Order, key: &str, chain: &str) -> String {
     format!(
-        "Kept by Weir; changes are overwritten.\n{DIRECTORY}{}\nDomains: {}\n{}\n{}\n",
+        "Kept by Weir; changes are overwritten.\n{DIRECTORY}{}\n{DOMAINS}{}\n{}\n{}\n",
         order.account.directory,
         order.domains.join(" "),
         key.trim_end(),
@@ -85,10 +91,11 @@ pub(super) fn file(order: &Order, key: &str, chain: &str) -> String {
     )
 }
 
-fn directory(text: &[u8]) -> Option<String> {
+/// What a line above the blocks says.
+fn said(text: &[u8], key: &str) -> Option<String> {
     let text = std::str::from_utf8(text).ok()?;
-    let head = text.lines().take_while(|line| !line.starts_with("-----BEGIN"));
-    head.filter_map(|line| line.strip_prefix(DIRECTORY)).map(|url| url.trim().to_owned()).next()
+    let mut head = text.lines().take_while(|line| !line.starts_with("-----BEGIN"));
+    head.find_map(|line| line.strip_prefix(key)).map(|value| value.trim().to_owned())
 }
 
 /// The DNS names in it, in the form of [`Order::checked`].
@@ -131,4 +138,74 @@ fn moment(seconds: i64) -> SystemTime {
     };
     // No certificate that an authority signs is so old or lasts so long.
     moment.unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::acme::settings::{Account, Challenge, LETS_ENCRYPT};
+
+    fn order(domains: &[&str], directory: &str, key_type: KeyType) -> Order {
+        Order {
+            name: "shop".to_owned(),
+            domains: domains.iter().map(|&domain| domain.to_owned()).collect(),
+            account: Account { directory: directory.to_owned(), email: None, ca: None, external: None },
+            challenge: Challenge::Http01,
+            key_type,
+        }
+    }
+
+    /// The file for a certificate with these names, ordered so.
+    fn stored(names: &[&str], order: &Order) -> Vec<u8> {
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let signed = rcgen::generate_simple_self_signed(names).expect("a certificate can be made");
+        file(order, &signed.signing_key.serialize_pem(), &signed.cert.pem()).into_bytes()
+    }
+
+    fn check(names: &[&str], ordered: &[&str], wanted: &Order, expected: bool) {
+        let text = stored(names, &order(ordered, LETS_ENCRYPT, KeyType::Ecdsa));
+        let certificate = Certificate::read(&text).expect("our own file");
+        assert_eq!(certificate.is_for(wanted), expected, "{names:?} ordered as {ordered:?} for {wanted:?}");
+    }
+
+    #[test]
+    fn a_stored_certificate_is_kept_as_long_as_the_file_asks_for_the_same() {
+        let wanted = order(&["a.example", "b.example"], LETS_ENCRYPT, KeyType::Ecdsa);
+        check(&["a.example", "b.example"], &["a.example", "b.example"], &wanted, true);
+        // The authority put in a name of its own accord.
+        check(&["a.example", "b.example", "www.b.example"], &["a.example", "b.example"], &wanted, true);
+        check(
+            &["a.example", "b.example", "c.example"],
+            &["a.example", "b.example", "c.example"],
+            &wanted,
+            false,
+        );
+        check(&["a.example"], &["a.example"], &wanted, false);
+        // Not what was ordered.
+        check(&["a.example"], &["a.example", "b.example"], &wanted, false);
+
+        let a = &["a.example"];
+        check(a, a, &order(a, LETS_ENCRYPT, KeyType::Rsa), false);
+        check(a, a, &order(a, "https://staging.example/directory", KeyType::Ecdsa), false);
+    }
+
+    #[test]
+    fn what_is_no_certificate_with_its_key_is_not_served() {
+        let wanted = order(&["a.example"], LETS_ENCRYPT, KeyType::Ecdsa);
+        let good = String::from_utf8(stored(&["a.example"], &wanted)).expect("text");
+        let other = String::from_utf8(stored(&["a.example"], &wanted)).expect("text");
+        let chain_at = good.find("-----BEGIN CERTIFICATE").expect("it has one");
+        let mixed =
+            format!("{}{}", &good[..chain_at], &other[other.find("-----BEGIN CERT").expect("it has one")..]);
+        for (text, expected) in [
+            (&good[..chain_at], "there is no certificate in it"),
+            (&good[chain_at..], "there is no private key in it"),
+            (&good[..good.len() / 2], ""),
+            (&mixed, "key and certificate: "),
+            ("", "there is no certificate in it"),
+        ] {
+            let problem = Certificate::read(text.as_bytes()).err().expect("it cannot be served").to_string();
+            assert!(problem.starts_with(expected), "{problem}");
+        }
+    }
 }

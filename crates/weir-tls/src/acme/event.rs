@@ -8,7 +8,8 @@ use rustls::sign::CertifiedKey;
 
 use super::problem::Problem;
 
-/// Where all events go. Called on threads of the control plane, in order for one certificate; it must not block.
+/// Where all events go. Called on threads of the control plane, in order for one certificate. It must not block, and not
+/// call the keeper, which may be waiting for it.
 pub type Report = Arc<dyn Fn(Event) + Send + Sync>;
 
 /// Something that the rest of the control plane has to do or to know.

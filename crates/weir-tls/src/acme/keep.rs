@@ -5,9 +5,10 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use rustls::sign::CertifiedKey;
 use weir_balance::Rng;
 
 use super::account;
@@ -15,7 +16,7 @@ use super::certificate::Certificate;
 use super::event::{Event, Origin, Why};
 use super::http::{self, Http};
 use super::issue::{Job, issue};
-use super::keeper::{Shared, Status, locked};
+use super::keeper::{Record, Shared, Status, locked};
 use super::problem::Problem;
 use super::schedule::{Window, back_off, when_to_renew};
 use super::selfsigned;
@@ -29,7 +30,7 @@ const NO_WINDOW: Duration = Duration::from_secs(6 * 3600);
 pub(super) struct Keep {
     shared: Arc<Shared>,
     order: Order,
-    status: Arc<Mutex<Status>>,
+    record: Arc<Record>,
     path: PathBuf,
     stamp: Option<Stamp>,
     held: Option<Certificate>,
@@ -44,11 +45,7 @@ pub(super) struct Keep {
 }
 
 impl Keep {
-    pub(super) fn new(
-        shared: &Arc<Shared>,
-        order: Order,
-        status: Arc<Mutex<Status>>,
-    ) -> Result<Keep, Problem> {
+    pub(super) fn new(shared: &Arc<Shared>, order: Order, record: Arc<Record>) -> Result<Keep, Problem> {
         // Found out here, where it can still be refused, rather than in the middle of the first order.
         http::check(&order.account)
             .map_err(|problem| problem.within(format!("certificate `{}`", order.name)))?;
@@ -56,7 +53,7 @@ impl Keep {
             path: shared.state.certificate(&order.name),
             shared: Arc::clone(shared),
             order,
-            status,
+            record,
             stamp: None,
             held: None,
             renew_at: SystemTime::UNIX_EPOCH,
@@ -71,7 +68,10 @@ impl Keep {
     /// Hands out what is stored and valid, or a placeholder.
     pub(super) fn serve_first(&mut self) {
         self.look_at_file();
-        if self.held.is_some() {
+        let now = self.now();
+        // Issued before the order was changed, but it could not be stored: still better than a placeholder.
+        let serves_a_real_one = locked(&self.record.status).not_after.is_some_and(|end| now < end);
+        if self.held.is_some() || serves_a_real_one {
             return;
         }
         self.note(|status| (status.not_after, status.renew_at) = (None, None));
@@ -91,11 +91,8 @@ impl Keep {
             } else {
                 self.shared.pace.look
             };
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                // An error means that everything ends, this task too.
-                _ = leads.changed() => {}
-            }
+            // Whichever comes first. The sender of the role is in `shared`, so it outlives this.
+            let _ = tokio::time::timeout(pause, leads.changed()).await;
         }
     }
 
@@ -275,7 +272,8 @@ impl Keep {
         account.renewal_info(identifier).await.ok()
     }
 
-    fn serve(&self, certificate: Arc<rustls::sign::CertifiedKey>, origin: Origin) {
+    fn serve(&self, certificate: Arc<CertifiedKey>, origin: Origin) {
+        *locked(&self.record.served) = Some(Arc::clone(&certificate));
         self.report(Event::Serve { name: self.order.name.clone(), certificate, origin });
     }
 
@@ -288,7 +286,7 @@ impl Keep {
     }
 
     fn note(&self, change: impl FnOnce(&mut Status)) {
-        change(&mut locked(&self.status));
+        change(&mut locked(&self.record.status));
     }
 
     fn now(&self) -> SystemTime {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
+use rustls::sign::CertifiedKey;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -94,11 +95,18 @@ pub(super) struct Shared {
 struct Kept {
     order: Order,
     task: JoinHandle<()>,
-    status: Arc<Mutex<Status>>,
+    record: Arc<Record>,
+}
+
+/// What is known of a certificate from outside of its task. It outlives a change of its order.
+#[derive(Default)]
+pub(super) struct Record {
+    pub(super) status: Mutex<Status>,
+    pub(super) served: Mutex<Option<Arc<CertifiedKey>>>,
 }
 
 impl Keeper {
-    /// Begins to keep `orders`. Before it returns it has reported [`super::Event::Serve`] for each: what was stored, or
+    /// Begins to keep `orders`. `state_dir` is for the keeper alone; it is made where it is missing. Before it returns it has reported [`super::Event::Serve`] for each: what was stored, or
     /// a placeholder. The error says what is wrong with the directory or an order; nothing is kept then.
     pub fn start(
         runtime: &Handle,
@@ -142,7 +150,16 @@ impl Keeper {
 
     /// How all certificates stand, by name.
     pub fn status(&self) -> Vec<Status> {
-        self.kept().values().map(|kept| locked(&kept.status).clone()).collect()
+        self.kept().values().map(|kept| locked(&kept.record.status).clone()).collect()
+    }
+
+    /// What is to be served under each name at this moment, for a certificate store that was just made: what the last
+    /// [`Event::Serve`] for the name said.
+    pub fn served(&self) -> Vec<(String, Arc<CertifiedKey>)> {
+        let kept = self.kept();
+        let served =
+            kept.iter().map(|(name, kept)| Some((name.clone(), locked(&kept.record.served).clone()?)));
+        served.flatten().collect()
     }
 
     fn keep(&self, orders: &[Order]) -> Result<(), Problem> {
@@ -151,11 +168,10 @@ impl Keeper {
         // Whatever can fail comes before anything changes.
         let mut begun = Vec::new();
         for order in orders.iter().filter(|order| !stays(order)) {
-            let status = kept.get(&order.name).map(|kept| Arc::clone(&kept.status));
-            let status = status.unwrap_or_else(|| {
-                Arc::new(Mutex::new(Status { name: order.name.clone(), ..Status::default() }))
-            });
-            begun.push((Keep::new(&self.shared, order.clone(), Arc::clone(&status))?, order.clone(), status));
+            let record = kept.get(&order.name).map(|kept| Arc::clone(&kept.record));
+            let record = record.unwrap_or_default();
+            locked(&record.status).name.clone_from(&order.name);
+            begun.push((Keep::new(&self.shared, order.clone(), Arc::clone(&record))?, order.clone(), record));
         }
 
         let names: BTreeSet<&str> = orders.iter().map(|order| order.name.as_str()).collect();
@@ -166,7 +182,7 @@ impl Keeper {
             }
             stays
         });
-        for (mut keep, order, status) in begun {
+        for (mut keep, order, record) in begun {
             let before = kept.remove(&order.name).map(|kept| kept.task);
             keep.serve_first();
             let task = self.runtime.spawn(async move {
@@ -177,7 +193,7 @@ impl Keeper {
                 }
                 keep.run().await;
             });
-            kept.insert(order.name.clone(), Kept { order, task, status });
+            kept.insert(order.name.clone(), Kept { order, task, record });
         }
         Ok(())
     }

@@ -260,6 +260,10 @@ impl Served {
         names.join(" ")
     }
 
+    pub(crate) fn is(&self, name: &str, certificate: &Arc<CertifiedKey>) -> bool {
+        self.name == name && Arc::ptr_eq(&self.certificate, certificate)
+    }
+
     pub(crate) fn not_before(&self) -> SystemTime {
         moment(self.leaf().validity().not_before.timestamp())
     }

@@ -45,7 +45,7 @@ async fn world_with(nonce_reject: u8, external: Option<(&'static str, &'static s
     let pki = Pki::new();
     let site = Site::start().await;
     let setup = Setup { http_port: site.http_port, tls_port: site.tls_port, nonce_reject, external };
-    let pebble = Pebble::start(&pki, &setup);
+    let pebble = Pebble::start(&pki, &setup).await;
     (pki, site, pebble)
 }
 
@@ -159,6 +159,9 @@ async fn a_restart_takes_account_and_certificate_from_the_state_directory() {
     assert_eq!(why, Why::Changed);
     let served = keeping.until(Seen::served).await;
     assert_eq!((served.origin, served.names()), (Origin::Issued, "more.example shop.example".to_owned()));
+    let for_a_new_store = keeper.served();
+    assert_eq!(for_a_new_store.len(), 1);
+    assert!(served.is(&for_a_new_store[0].0, &for_a_new_store[0].1));
     // One account, and one order before and one after the restart.
     assert_eq!((pebble.logged("POST /sign-me-up"), pebble.logged("POST /order-plz")), (1, 2));
 }
@@ -268,7 +271,7 @@ async fn an_account_that_the_authority_has_forgotten_is_made_anew() {
     keeping.until(Seen::issued).await;
     assert_eq!(pebble.logged("POST /sign-me-up"), 1);
 
-    pebble.restart();
+    pebble.restart(&pki).await;
     keeping.orders[0].key_type = KeyType::Rsa;
     keeper.change(keeping.orders.clone()).expect("the orders are fine");
     assert_eq!(keeping.until(Seen::ordering).await, Why::Changed);

@@ -1,12 +1,13 @@
 //! A real authority: Debian's `pebble`, and `pebble-challtestsrv` as its DNS, for which every name is this machine.
 
 use std::fs::File;
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use tokio::net::TcpStream;
 
 use crate::folder::Folder;
 use crate::pki::Pki;
@@ -34,23 +35,23 @@ pub(crate) struct Pebble {
     /// URL of the directory.
     pub(crate) directory: String,
     log: PathBuf,
-    acme_port: u16,
     pebble: Program,
-    _resolver: Program,
+    resolver: Program,
+    dns_port: u16,
     _folder: Folder,
 }
 
 impl Pebble {
-    pub(crate) fn start(pki: &Pki, setup: &Setup) -> Pebble {
+    pub(crate) async fn start(pki: &Pki, setup: &Setup) -> Pebble {
         for _ in 0..START_TRIES {
-            if let Some(pebble) = Pebble::try_start(pki, setup) {
+            if let Some(pebble) = Pebble::try_start(pki, setup).await {
                 return pebble;
             }
         }
         panic!("pebble did not start in {START_TRIES} tries; is Debian's package `pebble` installed?");
     }
 
-    fn try_start(pki: &Pki, setup: &Setup) -> Option<Pebble> {
+    async fn try_start(pki: &Pki, setup: &Setup) -> Option<Pebble> {
         let folder = Folder::new("pebble");
         let [acme, management, dns, dns_management] = free_ports();
         let (certificate, key) = pki.localhost();
@@ -77,7 +78,7 @@ impl Pebble {
             .args(["-http01", "", "-https01", "", "-tlsalpn01", "", "-defaultIPv6", ""])
             .args(["-dns01", &format!("127.0.0.1:{dns}")])
             .args(["-management", &format!("127.0.0.1:{dns_management}")]);
-        let mut resolver = Program::start(resolver, &folder.path().join("dns.log"))?;
+        let resolver = Program::start(resolver, &folder.path().join("dns.log"))?;
 
         let log = folder.path().join("pebble.log");
         let mut pebble = Command::new("pebble");
@@ -88,23 +89,31 @@ impl Pebble {
             .env("PEBBLE_VA_NOSLEEP", "1")
             .env("PEBBLE_AUTHZREUSE", "0")
             .env("PEBBLE_WFE_NONCEREJECT", setup.nonce_reject.to_string());
-        let mut pebble = Program::start(pebble, &log)?;
-        let ready = resolver.listens(dns_management) && pebble.listens(acme);
-        ready.then(|| Pebble {
-            directory: format!("https://127.0.0.1:{acme}/dir"),
-            log,
-            acme_port: acme,
-            pebble,
-            _resolver: resolver,
-            _folder: folder,
-        })
+        let pebble = Program::start(pebble, &log)?;
+        let directory = format!("https://127.0.0.1:{acme}/dir");
+        let mut pebble = Pebble { directory, log, pebble, resolver, dns_port: dns, _folder: folder };
+        pebble.answers(pki).await.then_some(pebble)
     }
 
     /// The authority with the same address, but nothing in its memory.
-    pub(crate) fn restart(&mut self) {
+    pub(crate) async fn restart(&mut self, pki: &Pki) {
         self.pebble.end();
         self.pebble.child = self.pebble.command.spawn().expect("it started before");
-        assert!(self.pebble.listens(self.acme_port), "pebble did not start again");
+        assert!(self.answers(pki).await, "pebble did not start again");
+    }
+
+    /// Waits until it answers; false if one of the programs ends before, because its port is taken. That something
+    /// listens would not be enough: it may be another test's.
+    async fn answers(&mut self, pki: &Pki) -> bool {
+        let deadline = Instant::now() + START_DEADLINE;
+        while Instant::now() < deadline && self.pebble.runs() && self.resolver.runs() {
+            let named = TcpStream::connect(("127.0.0.1", self.dns_port)).await.is_ok();
+            if named && crate::fetch::try_get(pki, &self.directory).await.is_some() {
+                return self.resolver.runs();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        false
     }
 
     /// How many lines of its log contain a text.
@@ -134,19 +143,8 @@ impl Program {
         let _ = self.child.wait();
     }
 
-    /// Waits until a port takes connections; false if the program ends before.
-    fn listens(&mut self, port: u16) -> bool {
-        let deadline = Instant::now() + START_DEADLINE;
-        while Instant::now() < deadline {
-            if self.child.try_wait().expect("it is our child").is_some() {
-                return false;
-            }
-            if TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).is_ok() {
-                return true;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        false
+    fn runs(&mut self) -> bool {
+        self.child.try_wait().expect("it is our child").is_none()
     }
 }
 
