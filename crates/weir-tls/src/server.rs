@@ -49,7 +49,8 @@ impl Server {
         config.alpn_protocols =
             [(protocols.h2, &b"h2"[..]), (protocols.http1, b"http/1.1"), (true, ACME_PROTOCOL)]
                 .into_iter()
-                .filter_map(|(is_spoken, name)| is_spoken.then(|| name.to_vec()))
+                .filter(|(is_spoken, _)| *is_spoken)
+                .map(|(_, name)| name.to_vec())
                 .collect();
         // Who names suites means their order.
         config.ignore_client_order = settings.ciphers.is_some();
