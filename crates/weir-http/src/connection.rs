@@ -14,7 +14,7 @@ use std::{
 };
 
 use weir_net::{Buffer, Deadline, Hatch, Slots};
-use weir_tls::{Session, Stream};
+use weir_tls::{Session, Stream, acme::TLS_ALPN_01_PROTOCOL};
 
 use crate::{
     counters::{Limit, ListenerCounters},
@@ -151,8 +151,12 @@ async fn handshake(connection: &mut Connection) -> Option<Next> {
         // Its time runs since the accept.
         Poll::Pending => Some(Next::Request),
         Poll::Ready(Err(_)) => Some(Next::Close),
-        Poll::Ready(Ok(())) if stream.tls().and_then(Session::protocol) == Some(b"h2") => Some(Next::Http2),
-        Poll::Ready(Ok(())) => None,
+        Poll::Ready(Ok(())) => match stream.tls().and_then(Session::protocol) {
+            Some(b"h2") => Some(Next::Http2),
+            // RFC 8737 section 3: the handshake was all that was wanted.
+            Some(TLS_ALPN_01_PROTOCOL) => Some(Next::Close),
+            _ => None,
+        },
     }
 }
 

@@ -13,12 +13,11 @@ use rustls::{
 use weir_config::{ClientAuth, ClientAuthMode, HttpProtocols, Late, ListenerTls};
 
 use crate::{
-    Rooms, Session, Tickets, files,
+    Rooms, Session, Tickets,
+    acme::TLS_ALPN_01_PROTOCOL,
+    files,
     suites::{provider, versions},
 };
-
-/// What a TLS-ALPN-01 challenge is asked by (RFC 8737).
-const ACME_PROTOCOL: &[u8] = b"acme-tls/1";
 
 /// What a listener offers: certificates, versions, protocols. Immutable; shared by all workers.
 #[derive(Debug)]
@@ -46,11 +45,10 @@ impl Server {
             Some(auth) => builder.with_client_cert_verifier(verifier(auth, provider)?),
         };
         let mut config = builder.with_cert_resolver(resolver);
+        let spoken =
+            [(protocols.h2, &b"h2"[..]), (protocols.http1, b"http/1.1"), (true, TLS_ALPN_01_PROTOCOL)];
         config.alpn_protocols =
-            [(protocols.h2, &b"h2"[..]), (protocols.http1, b"http/1.1"), (true, ACME_PROTOCOL)]
-                .into_iter()
-                .filter_map(|(is_spoken, name)| is_spoken.then(|| name.to_vec()))
-                .collect();
+            spoken.into_iter().filter(|(is_spoken, _)| *is_spoken).map(|(_, name)| name.to_vec()).collect();
         // Who names suites means their order.
         config.ignore_client_order = settings.ciphers.is_some();
         // Tickets hold the whole state: nothing is stored here, and any worker and any node can resume.

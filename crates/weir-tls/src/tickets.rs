@@ -183,7 +183,7 @@ mod tests {
         let check = |secrets: &[Vec<u8>], context: &[u8], expected: Option<&[u8]>| {
             assert_eq!(Tickets::shared(secrets, context, hour).decrypt(&ticket).as_deref(), expected);
         };
-        check(&[old.clone()], b"web", Some(b"state"));
+        check(std::slice::from_ref(&old), b"web", Some(b"state"));
         check(&[new.clone(), old.clone()], b"web", Some(b"state"));
         check(&[new], b"web", None);
         check(&[old], b"other", None);
