@@ -15,6 +15,7 @@ use tokio::{runtime::Runtime, task::JoinHandle as Task};
 use weir_check::{Checker, ConnectFailure, Event};
 use weir_config::{Checked, Config};
 use weir_http::Shared;
+use weir_tls::acme::Challenges;
 
 use crate::{
     log,
@@ -96,7 +97,7 @@ pub(crate) fn control_runtime() -> Result<Runtime, Error> {
 /// As [`start`], with the control plane on `runtime`.
 pub(crate) fn start_on(runtime: Runtime, source: Source) -> Result<Running, Error> {
     let checked = source.load().map_err(Error::Config)?;
-    let options = tls::options(&checked.config);
+    let options = tls::options(&checked.config, &Challenges::new());
     let (checked, tls) = tls::load(checked, None, &options).map_err(Error::Config)?;
     warn(&checked);
     let config = checked.config;
@@ -188,7 +189,7 @@ impl Running {
 
     fn try_reload(&mut self) -> Result<(), Error> {
         let checked = self.source.load().map_err(Error::Config)?;
-        let options = tls::options(&checked.config);
+        let options = tls::options(&checked.config, &Challenges::new());
         let (checked, tls) = tls::load(checked, Some(&self.tls), &options).map_err(Error::Config)?;
         warn(&checked);
         let (config, before) = (checked.config, self.state.config());

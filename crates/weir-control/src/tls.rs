@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::SystemTime};
 use weir_config::{Checked, Config, Errors, Late, Listener, ListenerTls, Severity};
 use weir_tls::{
     Client, Server, Tickets,
+    acme::Challenges,
     certs::{Options, Store},
 };
 
@@ -20,8 +21,8 @@ pub(crate) struct Tls {
 }
 
 /// What certificates need beside the configuration.
-pub(crate) fn options(config: &Config) -> Options {
-    Options { state_dir: Some(config.runtime.state_dir.path.clone()), answer: None }
+pub(crate) fn options(config: &Config, challenges: &Challenges) -> Options {
+    Options { state_dir: Some(config.runtime.state_dir.path.clone()), challenges: challenges.clone() }
 }
 
 /// Loads everything that `checked` names, with what `previous` has of it already. What is found out on the way is among
