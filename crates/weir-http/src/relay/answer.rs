@@ -185,21 +185,23 @@ impl Plan {
     /// For a body of this length, towards a client of this version, whose connection may stay open if the answer's
     /// end can be seen.
     pub(crate) fn new(body: BodyLength, client: Version, may_keep: bool) -> Self {
-        let is_http11 = client != Version::Http10;
-        let (coding, has_end) = match (body, is_http11) {
+        let (coding, has_end) = match (body, client) {
             (BodyLength::None | BodyLength::Sized(_), _) => (Coding::AsIs, true),
-            (BodyLength::Chunked, true) => (Coding::AsIs, true),
-            (BodyLength::Chunked, false) => (Coding::Decode, false),
-            (BodyLength::UntilEnd, true) => (Coding::Encode, true),
-            (BodyLength::UntilEnd, false) => (Coding::AsIs, false),
+            (BodyLength::Chunked, Version::Http10) => (Coding::Decode, false),
+            (BodyLength::Chunked, Version::Http11) => (Coding::AsIs, true),
+            (BodyLength::Chunked, Version::Http2) => (Coding::Decode, true),
+            (BodyLength::UntilEnd, Version::Http10) => (Coding::AsIs, false),
+            (BodyLength::UntilEnd, Version::Http11) => (Coding::Encode, true),
+            (BodyLength::UntilEnd, Version::Http2) => (Coding::AsIs, true),
         };
         let keeps_client = may_keep && has_end;
-        let option = match (keeps_client, is_http11) {
-            (false, _) => Some("close"),
-            (true, true) => None,
-            (true, false) => Some("keep-alive"),
+        let connection = match (client, keeps_client) {
+            (Version::Http2, _) | (Version::Http11, true) => None,
+            (Version::Http10 | Version::Http11, false) => Some("close"),
+            (Version::Http10, true) => Some("keep-alive"),
         };
-        Self { coding, hides_chunked: !is_http11, ends_by_close: !has_end, keeps_client, connection: option }
+        let hides_chunked = client != Version::Http11;
+        Self { coding, hides_chunked, ends_by_close: !has_end, keeps_client, connection }
     }
 
     /// What this means for the head.
