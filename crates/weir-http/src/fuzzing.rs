@@ -29,8 +29,17 @@ pub fn request(
     fields: ForwardedFields,
 ) -> Vec<u8> {
     let mut out = Vec::new();
-    let forwarding =
-        Forwarding { route, text, client, scheme: "http", trusted, fields, host_default: HOST_DEFAULT };
+    let forwarding = Forwarding {
+        route,
+        text,
+        client,
+        scheme: "http",
+        trusted,
+        asks_clients: false,
+        identity: None,
+        fields,
+        host_default: HOST_DEFAULT,
+    };
     forward::request(&mut out, request, &forwarding);
     out
 }
@@ -44,6 +53,7 @@ pub fn interim(response: &ResponseHead, text: &[u8], route: &Route) -> Vec<u8> {
         decode: false,
         connection: None,
         upgrade: None,
+        hsts: None,
     };
     forward::response(&mut out, response, text, &answering);
     out

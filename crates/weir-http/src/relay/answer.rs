@@ -45,6 +45,7 @@ impl Relay<'_> {
             // RFC 9110 section 15.5.22: it must say which protocol is wanted.
             answering.upgrade = upgrade_field(&self.desk.response, self.reply_text());
         }
+        answering.hsts = self.listener.hsts(&self.route.route.response_headers);
         self.answering = true;
         self.write_response(&answering, &mut download, More::Body).await?;
         record.status = self.desk.response.status;
@@ -156,6 +157,7 @@ impl Relay<'_> {
         }
         let answering = Answering {
             upgrade: upgrade_field(&self.desk.response, self.reply_text()),
+            hsts: self.listener.hsts(&self.route.route.response_headers),
             ..Answering::plain(&self.route.route.response_headers)
         };
         self.write_response(&answering, &mut Pump::nothing(), More::Messages).await?;
