@@ -68,6 +68,8 @@ pub(crate) struct Record {
     pub(crate) status: u16,
     pub(crate) request_bytes: u64,
     pub(crate) response_bytes: u64,
+    /// What followed was a tunnel.
+    pub(crate) is_tunnel: bool,
     reason: Option<Cow<'static, str>>,
 }
 
@@ -295,6 +297,10 @@ async fn answer_by_route(
                 record.status = redirect.status;
                 answer::redirect(&mut out, redirect, &view, edits, option);
             }
+            Action::Respond(respond) if desk.request.extended_connect && respond.status < 300 => {
+                // It would mean that the protocol was granted.
+                return Err(End::answer(501, "this route answers by itself and carries no other protocol"));
+            }
             Action::Respond(respond) => {
                 record.status = respond.status;
                 record.response_bytes =
@@ -427,7 +433,7 @@ fn account(connection: &Connection, desk: &Desk, world: &World, listener: &Liste
         } else {
             counters.answers.count(record.status);
             // How long a tunnel was open says nothing of how fast anybody answered.
-            if record.status != 101 {
+            if !record.is_tunnel {
                 counters.latency.observe(duration);
             }
         }
@@ -436,7 +442,7 @@ fn account(connection: &Connection, desk: &Desk, world: &World, listener: &Liste
     }
     if let (Some(server), None, true) = (&record.server, &record.reason, record.status > 0) {
         server.counters.answers.count(record.status);
-        if record.status != 101 {
+        if !record.is_tunnel {
             server.counters.latency.observe(duration);
         }
     }
