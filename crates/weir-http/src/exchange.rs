@@ -70,6 +70,8 @@ pub(crate) struct Record {
     pub(crate) status: u16,
     pub(crate) request_bytes: u64,
     pub(crate) response_bytes: u64,
+    /// What followed was a tunnel.
+    pub(crate) is_tunnel: bool,
     reason: Option<Cow<'static, str>>,
 }
 
@@ -303,6 +305,10 @@ async fn answer_by_route(
             })
             .await
         }
+        Action::Respond(respond) if desk.request.extended_connect && respond.status < 300 => {
+            // It would mean that the protocol was granted.
+            Err(End::answer(501, "this route answers by itself and carries no other protocol"))
+        }
         Action::Respond(respond) => {
             record.status = respond.status;
             answer_own(connection, desk, listener, record, edits, |out, _, also| {
@@ -454,7 +460,7 @@ fn account(connection: &Connection, desk: &Desk, world: &World, listener: &Liste
         } else {
             counters.answers.count(record.status);
             // How long a tunnel was open says nothing of how fast anybody answered.
-            if record.status != 101 {
+            if !record.is_tunnel {
                 counters.latency.observe(duration);
             }
         }
@@ -463,7 +469,7 @@ fn account(connection: &Connection, desk: &Desk, world: &World, listener: &Liste
     }
     if let (Some(server), None, true) = (&record.server, &record.reason, record.status > 0) {
         server.counters.answers.count(record.status);
-        if record.status != 101 {
+        if !record.is_tunnel {
             server.counters.latency.observe(duration);
         }
     }

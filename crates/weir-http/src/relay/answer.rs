@@ -7,6 +7,7 @@ use weir_config::HeaderEdits;
 use super::{
     Outcome, Relay, bad_gateway,
     head::{More, write_head},
+    upgrade::upgrade_field,
 };
 use crate::{
     connection::Next,
@@ -14,9 +15,8 @@ use crate::{
     exchange::{End, Record},
     forward::{self, Answering},
     h1::Body,
-    head::{BodyLength, FieldKind, ResponseHead, Span, Version},
+    head::{BodyLength, Version},
     pump::{Coding, Pump, Stop},
-    tunnel,
 };
 
 impl Relay<'_> {
@@ -75,7 +75,7 @@ impl Relay<'_> {
     }
 
     /// Writes the head of the response that lies in `reply`, with the edits of `answering`, and what has come of `body`.
-    async fn write_response(
+    pub(super) async fn write_response(
         &mut self,
         answering: &Answering<'_>,
         body: &mut Pump,
@@ -97,7 +97,7 @@ impl Relay<'_> {
         let reply = self.reply.as_mut();
         let deadline = &connection.deadline;
         let written =
-            write_head(&mut connection.wire, &mut head, body, reply, more, || deadline.expired()).await;
+            write_head(&mut connection.wire, &mut head, None, body, reply, more, || deadline.expired()).await;
         connection.worker.head_room.set(head);
         written.map_err(|_| End::Gone)
     }
@@ -149,27 +149,6 @@ impl Relay<'_> {
         })
         .await
     }
-
-    /// 101: from here on the connection belongs to another protocol (RFC 9110 section 7.8).
-    pub(super) async fn upgrade(&mut self, record: &mut Record) -> Result<Outcome, End> {
-        if self.desk.request.upgrade.is_none() {
-            return Err(bad_gateway("it switches protocols, which the request did not ask for"));
-        }
-        let answering = Answering {
-            upgrade: upgrade_field(&self.desk.response, self.reply_text()),
-            hsts: self.listener.hsts(&self.route.route.response_headers),
-            ..Answering::plain(&self.route.route.response_headers)
-        };
-        self.write_response(&answering, &mut Pump::nothing(), More::Messages).await?;
-        record.status = 101;
-        self.connection.consume(self.desk.request.len);
-        let reply = self.reply.take().filter(|reply| !reply.is_empty());
-        let timeout = self.listener.settings.tunnel_timeout;
-        let (up, down) = tunnel::tunnel(self.connection, &mut self.upstream.wire, reply, timeout).await;
-        record.request_bytes += up;
-        record.response_bytes += down;
-        Ok(Outcome::Answered { next: Next::Close, reusable: false })
-    }
 }
 
 /// How the answer goes to the client, given what it can take.
@@ -215,14 +194,6 @@ impl Plan {
             ..Answering::plain(edits)
         }
     }
-}
-
-fn upgrade_field(response: &ResponseHead, text: &[u8]) -> Option<Span> {
-    response
-        .fields
-        .iter()
-        .find(|field| field.kind == FieldKind::Upgrade && !field.value.of(text).is_empty())
-        .map(|field| field.value)
 }
 
 fn cut(why: impl Into<Cow<'static, str>>) -> End {
