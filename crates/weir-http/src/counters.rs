@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use crate::h2::{Abuse, Fatal};
+use crate::h2::{Abuse, Fatal, Refusals};
 
 /// A number with one writer.
 #[derive(Debug, Default)]
@@ -141,11 +141,13 @@ pub enum Limit {
     ConnectAttempts,
     InterimResponses,
     AccessLogQueue,
+    MaxConcurrentStreams,
+    Http2Heads,
 }
 
 impl Limit {
     /// All, in the order of their counters.
-    pub const ALL: [Limit; 17] = [
+    pub const ALL: [Limit; 19] = [
         Limit::MaxConnections,
         Limit::MaxConnectionsPerWorker,
         Limit::FileDescriptors,
@@ -163,6 +165,8 @@ impl Limit {
         Limit::ConnectAttempts,
         Limit::InterimResponses,
         Limit::AccessLogQueue,
+        Limit::MaxConcurrentStreams,
+        Limit::Http2Heads,
     ];
 
     /// Its name, that of the key that sets it where there is one.
@@ -185,6 +189,8 @@ impl Limit {
             Self::ConnectAttempts => "connect_attempts",
             Self::InterimResponses => "interim_responses",
             Self::AccessLogQueue => "access_log_queue",
+            Self::MaxConcurrentStreams => "max_concurrent_streams",
+            Self::Http2Heads => "http2_heads",
         }
     }
 }
@@ -203,6 +209,12 @@ impl WorkerCounters {
     /// Counts that a limit was reached.
     pub fn reached(&self, limit: Limit) {
         self.limits[limit as usize].add(1);
+    }
+
+    /// Counts requests of HTTP/2 that were refused.
+    pub(crate) fn http2_refused(&self, refusals: Refusals) {
+        self.limits[Limit::MaxConcurrentStreams as usize].add(refusals.streams);
+        self.limits[Limit::Http2Heads as usize].add(refusals.heads);
     }
 
     /// Counts an HTTP/2 connection that could not go on.
