@@ -20,7 +20,8 @@ pub(crate) enum Wire {
     /// A connection that carries one message after the other, with their framing among the bytes.
     Http1(Stream),
     /// A stream of a connection that others share.
-    Http2(multiplex::Stream),
+    /// In a box, so that the other kind, of which most are idle, stays small.
+    Http2(Box<multiplex::Stream>),
 }
 
 impl Wire {

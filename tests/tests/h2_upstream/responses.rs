@@ -136,6 +136,9 @@ fn malformed() {
     let front = Front::before(&origin);
     let mut failed = Vec::new();
     for (n, (name, cites, _)) in MALFORMED.iter().enumerate() {
+        // HAProxy 2.6 does not survive all of these.
+        let own = (!front.is_weir()).then(|| Front::before(&origin));
+        let front = own.as_ref().unwrap_or(&front);
         let mut client = front.connect();
         client.patience(Duration::from_secs(5));
         client.send(format!("GET /{n} HTTP/1.1\r\nHost: a\r\n\r\n"));
@@ -144,7 +147,9 @@ fn malformed() {
             answer => failed.push(format!("{name} ({cites}): {answer:?}")),
         }
         // The stream is in error, not the connection.
-        assert_eq!(front.get("/good").text(), "ok", "behind {name}");
+        if front.is_weir() {
+            assert_eq!(front.get("/good").text(), "ok", "behind {name}");
+        }
     }
     if front.is_weir() {
         assert_eq!(origin.connections(), 1, "a stream error cost the connection");
