@@ -11,7 +11,7 @@ use std::{
 use weir_config::TlsVersion;
 use weir_tls::{Failure, Handshake};
 
-use crate::h2::{Abuse, Fatal};
+use crate::h2::{Abuse, Fatal, Refusals};
 
 /// A number with one writer.
 #[derive(Debug, Default)]
@@ -188,11 +188,13 @@ pub enum Limit {
     ConnectAttempts,
     InterimResponses,
     AccessLogQueue,
+    MaxConcurrentStreams,
+    Http2Heads,
 }
 
 impl Limit {
     /// All, in the order of their counters.
-    pub const ALL: [Limit; 18] = [
+    pub const ALL: [Limit; 20] = [
         Limit::MaxConnections,
         Limit::MaxConnectionsPerWorker,
         Limit::FileDescriptors,
@@ -211,6 +213,8 @@ impl Limit {
         Limit::ConnectAttempts,
         Limit::InterimResponses,
         Limit::AccessLogQueue,
+        Limit::MaxConcurrentStreams,
+        Limit::Http2Heads,
     ];
 
     /// Its name, that of the key that sets it where there is one.
@@ -234,6 +238,8 @@ impl Limit {
             Self::ConnectAttempts => "connect_attempts",
             Self::InterimResponses => "interim_responses",
             Self::AccessLogQueue => "access_log_queue",
+            Self::MaxConcurrentStreams => "max_concurrent_streams",
+            Self::Http2Heads => "http2_heads",
         }
     }
 }
@@ -252,6 +258,12 @@ impl WorkerCounters {
     /// Counts that a limit was reached.
     pub fn reached(&self, limit: Limit) {
         self.limits[limit as usize].add(1);
+    }
+
+    /// Counts requests of HTTP/2 that were refused.
+    pub(crate) fn http2_refused(&self, refusals: Refusals) {
+        self.limits[Limit::MaxConcurrentStreams as usize].add(refusals.streams);
+        self.limits[Limit::Http2Heads as usize].add(refusals.heads);
     }
 
     /// Counts an HTTP/2 connection that could not go on.
