@@ -18,12 +18,7 @@ use super::{
     io::{Input, Turn},
     settings,
 };
-use crate::{
-    counters::Limit,
-    engine::Worker,
-    h2::Mux,
-    upstream::ServerLink,
-};
+use crate::{counters::Limit, engine::Worker, h2::Mux, upstream::ServerLink};
 
 /// A worker's HTTP/2 connections to one server.
 #[derive(Debug, Default)]

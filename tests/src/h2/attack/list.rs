@@ -1,11 +1,7 @@
 //! The attacks that are known by name, and their like.
 
 use super::{Attack, Ending};
-use crate::h2::{
-    Block, Frame, code, flag,
-    frame::*,
-    setting,
-};
+use crate::h2::{Block, Frame, code, flag, frame::*, setting};
 
 /// All of them.
 pub const ALL: &[Attack] = &[
@@ -53,7 +49,12 @@ pub const ALL: &[Attack] = &[
         ..FLOOD
     },
     // CVE-2019-9512.
-    Attack { name: "ping", round: |_| vec![ping([0; 8])], end: Ending::Calm(&["pings", "unread_control"]), ..FLOOD },
+    Attack {
+        name: "ping",
+        round: |_| vec![ping([0; 8])],
+        end: Ending::Calm(&["pings", "unread_control"]),
+        ..FLOOD
+    },
     Attack {
         name: "ping-unread",
         round: |_| vec![ping([0; 8])],
@@ -121,12 +122,7 @@ pub const ALL: &[Attack] = &[
         end: Ending::Time(&["body_timeout"]),
         ..HOLD
     },
-    Attack {
-        name: "half-head",
-        opening: open_block,
-        end: Ending::Time(&["header_timeout"]),
-        ..HOLD
-    },
+    Attack { name: "half-head", opening: open_block, end: Ending::Time(&["header_timeout"]), ..HOLD },
 ];
 
 /// Floods that are read meanwhile.
