@@ -8,6 +8,9 @@ use std::{
     time::Duration,
 };
 
+use weir_config::TlsVersion;
+use weir_tls::{Failure, Handshake};
+
 use crate::h2::{Abuse, Fatal, Refusals};
 
 /// A number with one writer.
@@ -118,6 +121,49 @@ pub struct ListenerCounters {
     pub refused: Counter,
     /// Requests that no route took.
     pub unrouted: Counter,
+    /// Handshakes of TLS.
+    pub handshakes: Handshakes,
+}
+
+/// Handshakes of TLS, by how they ended.
+#[derive(Debug, Default)]
+pub struct Handshakes {
+    done: [Counter; Self::KINDS.len()],
+    failed: [Counter; Failure::ALL.len()],
+}
+
+impl Handshakes {
+    /// The kinds of those that succeeded.
+    pub const KINDS: [Handshake; 4] = [
+        Handshake { version: TlsVersion::Tls12, resumed: false },
+        Handshake { version: TlsVersion::Tls12, resumed: true },
+        Handshake { version: TlsVersion::Tls13, resumed: false },
+        Handshake { version: TlsVersion::Tls13, resumed: true },
+    ];
+
+    /// Counts one that succeeded.
+    pub(crate) fn done(&self, handshake: Handshake) {
+        self.done[Self::index(handshake)].add(1);
+    }
+
+    /// Counts one that failed.
+    pub(crate) fn failed(&self, failure: Failure) {
+        self.failed[failure as usize].add(1);
+    }
+
+    /// Handshakes of this kind.
+    pub fn times_done(&self, handshake: Handshake) -> u64 {
+        self.done[Self::index(handshake)].get()
+    }
+
+    /// Handshakes that failed for this reason.
+    pub fn times_failed(&self, failure: Failure) -> u64 {
+        self.failed[failure as usize].get()
+    }
+
+    fn index(handshake: Handshake) -> usize {
+        2 * usize::from(handshake.version == TlsVersion::Tls13) + usize::from(handshake.resumed)
+    }
 }
 
 /// Named limits, each with a counter of the times it was reached.
@@ -131,6 +177,7 @@ pub enum Limit {
     MaxHeaders,
     MaxUriBytes,
     MaxBodyBytes,
+    HandshakeTimeout,
     HeaderTimeout,
     BodyTimeout,
     IdleTimeout,
@@ -147,7 +194,7 @@ pub enum Limit {
 
 impl Limit {
     /// All, in the order of their counters.
-    pub const ALL: [Limit; 19] = [
+    pub const ALL: [Limit; 20] = [
         Limit::MaxConnections,
         Limit::MaxConnectionsPerWorker,
         Limit::FileDescriptors,
@@ -155,6 +202,7 @@ impl Limit {
         Limit::MaxHeaders,
         Limit::MaxUriBytes,
         Limit::MaxBodyBytes,
+        Limit::HandshakeTimeout,
         Limit::HeaderTimeout,
         Limit::BodyTimeout,
         Limit::IdleTimeout,
@@ -179,6 +227,7 @@ impl Limit {
             Self::MaxHeaders => "max_headers",
             Self::MaxUriBytes => "max_uri_bytes",
             Self::MaxBodyBytes => "max_body_bytes",
+            Self::HandshakeTimeout => "handshake_timeout",
             Self::HeaderTimeout => "header_timeout",
             Self::BodyTimeout => "body_timeout",
             Self::IdleTimeout => "idle_timeout",
@@ -249,6 +298,19 @@ mod tests {
         let counts: Vec<u64> = histogram.buckets.iter().map(Counter::get).collect();
         assert_eq!((counts[0], counts[1], counts[16], counts[17]), (2, 1, 1, 1));
         assert_eq!(histogram.sum_us.get(), 60_000_202);
+    }
+
+    #[test]
+    fn handshakes_count_under_their_own_kind() {
+        let handshakes = Handshakes::default();
+        for kind in Handshakes::KINDS {
+            handshakes.done(kind);
+            assert_eq!(handshakes.times_done(kind), 1, "{kind:?}");
+        }
+        for failure in Failure::ALL {
+            handshakes.failed(failure);
+            assert_eq!(handshakes.times_failed(failure), 1, "{failure:?}");
+        }
     }
 
     #[test]

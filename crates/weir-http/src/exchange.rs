@@ -6,12 +6,13 @@
 use std::{borrow::Cow, future::poll_fn, rc::Rc, task::Poll, time::Duration};
 
 use weir_balance::ServerIndex;
-use weir_config::{Action, PoolIndex};
+use weir_config::{Action, HeaderEdits, PoolIndex};
 
 use crate::{
     access_log::Line,
-    answer::{self, Answer},
+    answer::{self, Also, Answer},
     attempt::Attempts,
+    challenge,
     connection::{Connection, Next},
     counters::Limit,
     h1::{Body, Progress, Refusal, RequestParser},
@@ -19,6 +20,7 @@ use crate::{
     relay,
     site::{ListenerSite, RouteSite},
     upstream::{ServerLink, World},
+    view::View,
     wire::Wire,
 };
 
@@ -68,6 +70,8 @@ pub(crate) struct Record {
     pub(crate) status: u16,
     pub(crate) request_bytes: u64,
     pub(crate) response_bytes: u64,
+    /// What followed was a tunnel.
+    pub(crate) is_tunnel: bool,
     reason: Option<Cow<'static, str>>,
 }
 
@@ -107,6 +111,14 @@ async fn run(
     read_head(connection, desk, listener, record).await?;
     begin_log_line(connection, desk, world);
     check_body(connection, &desk.request, listener)?;
+    if let Some(answer) = challenge::answer(&connection.view(&desk.request), &world.site.challenges) {
+        record.status = answer.status;
+        let edits = HeaderEdits::default();
+        return answer_own(connection, desk, listener, record, &edits, |out, _, also| {
+            answer::respond(out, &answer, &edits, !desk.to_head, also)
+        })
+        .await;
+    }
     let route = find_route(connection, desk, world, listener, record)?;
     let pool = match &route.route.action {
         Action::Pool(pool) => *pool,
@@ -283,27 +295,47 @@ async fn answer_by_route(
     route: &RouteSite,
     record: &mut Record,
 ) -> Result<Next, End> {
+    let edits = &route.route.response_headers;
+    match &route.route.action {
+        Action::Redirect(redirect) => {
+            record.status = redirect.status;
+            answer_own(connection, desk, listener, record, edits, |out, view, also| {
+                answer::redirect(out, redirect, &view, edits, also);
+                0
+            })
+            .await
+        }
+        Action::Respond(respond) if desk.request.extended_connect && respond.status < 300 => {
+            // It would mean that the protocol was granted.
+            Err(End::answer(501, "this route answers by itself and carries no other protocol"))
+        }
+        Action::Respond(respond) => {
+            record.status = respond.status;
+            answer_own(connection, desk, listener, record, edits, |out, _, also| {
+                answer::respond(out, respond, edits, !desk.to_head, also)
+            })
+            .await
+        }
+        Action::Pool(_) | Action::Split(_) => unreachable!("these go to a server"),
+    }
+}
+
+/// Sends what `write` puts together, which says how long its body is.
+async fn answer_own(
+    connection: &mut Connection,
+    desk: &Desk,
+    listener: &ListenerSite,
+    record: &mut Record,
+    edits: &HeaderEdits,
+    write: impl FnOnce(&mut Vec<u8>, View<'_>, Also<'_>) -> usize,
+) -> Result<Next, End> {
     let (next, option) = after_own_answer(connection, desk);
     let worker = Rc::clone(&connection.worker);
     let mut out = worker.head_room.take();
     out.clear();
-    {
-        let view = connection.view(&desk.request);
-        let edits = &route.route.response_headers;
-        match &route.route.action {
-            Action::Redirect(redirect) => {
-                record.status = redirect.status;
-                answer::redirect(&mut out, redirect, &view, edits, option);
-            }
-            Action::Respond(respond) => {
-                record.status = respond.status;
-                record.response_bytes =
-                    answer::respond(&mut out, respond, edits, !desk.to_head, option) as u64;
-            }
-            Action::Pool(_) | Action::Split(_) => unreachable!("these go to a server"),
-        }
-    }
-    let body = record.response_bytes as usize;
+    let also = Also { connection: option, hsts: listener.hsts(edits) };
+    let body = write(&mut out, connection.view(&desk.request), also);
+    record.response_bytes = body as u64;
     let written = write_out(connection, &out, body, listener.settings.body_timeout).await;
     worker.head_room.set(out);
     written?;
@@ -327,7 +359,8 @@ async fn refuse(
     };
     let mut out = connection.worker.head_room.take();
     out.clear();
-    let body = answer.write(&mut out, !desk.to_head, option);
+    let also = Also { connection: option, hsts: listener.hsts(&HeaderEdits::default()) };
+    let body = answer.write(&mut out, !desk.to_head, also);
     record.response_bytes += body as u64;
     record.status = answer.status;
     record.reason = Some(answer.reason);
@@ -427,7 +460,7 @@ fn account(connection: &Connection, desk: &Desk, world: &World, listener: &Liste
         } else {
             counters.answers.count(record.status);
             // How long a tunnel was open says nothing of how fast anybody answered.
-            if record.status != 101 {
+            if !record.is_tunnel {
                 counters.latency.observe(duration);
             }
         }
@@ -436,7 +469,7 @@ fn account(connection: &Connection, desk: &Desk, world: &World, listener: &Liste
     }
     if let (Some(server), None, true) = (&record.server, &record.reason, record.status > 0) {
         server.counters.answers.count(record.status);
-        if record.status != 101 {
+        if !record.is_tunnel {
             server.counters.latency.observe(duration);
         }
     }

@@ -10,7 +10,7 @@ use weir_config::{ForwardedFields, Route};
 use weir_net::{Buffer, Buffers};
 
 use crate::{
-    forward::{self, Answering, Forwarding},
+    forward::{self, Answering, Forwarding, Handshake},
     h1::{Body, HeadLimits, Refusal},
     head::{RequestHead, ResponseHead, Version},
     pump::Pump,
@@ -29,8 +29,18 @@ pub fn request(
     fields: ForwardedFields,
 ) -> Vec<u8> {
     let mut out = Vec::new();
-    let forwarding =
-        Forwarding { route, text, client, scheme: "http", trusted, fields, host_default: HOST_DEFAULT };
+    let forwarding = Forwarding {
+        route,
+        text,
+        client,
+        scheme: "http",
+        trusted,
+        asks_clients: false,
+        identity: None,
+        fields,
+        host_default: HOST_DEFAULT,
+        handshake: Handshake::AsItCame,
+    };
     forward::request(&mut out, request, &forwarding);
     out
 }
@@ -38,13 +48,7 @@ pub fn request(
 /// An interim response (1xx) as the client is sent it.
 pub fn interim(response: &ResponseHead, text: &[u8], route: &Route) -> Vec<u8> {
     let mut out = Vec::new();
-    let answering = Answering {
-        edits: &route.response_headers,
-        encode: false,
-        decode: false,
-        connection: None,
-        upgrade: None,
-    };
+    let answering = Answering::plain(&route.response_headers);
     forward::response(&mut out, response, text, &answering);
     out
 }

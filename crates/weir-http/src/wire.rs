@@ -95,6 +95,29 @@ impl Wire {
         }
     }
 
+    /// What it carries from here on is a tunnel.
+    pub(crate) fn becomes_tunnel(&mut self) {
+        if let Self::Http2(stream) = self {
+            stream.becomes_tunnel();
+        }
+    }
+
+    /// Breaks off a tunnel: the peer cannot take it for a proper end.
+    pub(crate) fn break_off(&mut self) {
+        match self {
+            Self::Http1(stream) => stream.reset_when_closed(),
+            Self::Http2(stream) => stream.reset(),
+        }
+    }
+
+    /// The peer has given up a stream whose end was read already. A connection tells it when it is written to.
+    pub(crate) fn poll_gone(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Http1(_) => Poll::Pending,
+            Self::Http2(stream) => stream.poll_gone(context),
+        }
+    }
+
     /// Its messages are framed by HTTP/2.
     pub(crate) fn is_http2(&self) -> bool {
         matches!(self, Self::Http2(_))

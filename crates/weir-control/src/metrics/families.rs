@@ -15,6 +15,8 @@ use crate::{
     running::State,
 };
 
+mod tls;
+
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// The whole text.
@@ -26,6 +28,7 @@ pub(crate) fn text(state: &State) -> String {
     routes(&mut out, &registry);
     servers(&mut out, &registry);
     checks(&mut out, state);
+    tls::write(&mut out, &registry, state);
     limits(&mut out, &registry, state);
     out.finish()
 }

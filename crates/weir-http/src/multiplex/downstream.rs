@@ -4,7 +4,6 @@ use std::{
     convert::Infallible,
     future::poll_fn,
     rc::Rc,
-    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -121,14 +120,12 @@ impl Driver {
     where
         F: Future<Output = Infallible> + 'static,
     {
-        let (worker, listener, client) =
-            (Rc::clone(&connection.worker), connection.listener, connection.client);
-        let counters = Arc::clone(&connection.counters);
+        let (worker, origin) = (Rc::clone(&connection.worker), connection.origin());
         let Wire::Http1(socket) = &mut connection.wire else { unreachable!("it holds the socket") };
         let home = &self.home;
         let accept = |key: StreamKey| {
             let stream = Stream::accepted(home, key);
-            let exchange = Connection::of_stream(&worker, stream, listener, client, &counters);
+            let exchange = Connection::of_stream(&worker, stream, origin.clone());
             let places = Rc::clone(places);
             spawn_local(async move {
                 exchange.belongs_to_this_task().await;

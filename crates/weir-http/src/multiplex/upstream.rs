@@ -190,6 +190,7 @@ impl Driver {
         poll_fn(|context| self.poll(context)).await;
         self.home.retired.set(true);
         self.home.mux.borrow_mut().handle_eof();
+        self.home.wake_unsettled();
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
@@ -198,6 +199,7 @@ impl Driver {
             self.home.turn(context, &mut self.socket, &mut self.input, &self.worker.buffers, now_ms, |_| {
                 unreachable!("servers open no streams")
             });
+        self.home.wake_unsettled();
         if turn == Turn::Over {
             return Poll::Ready(());
         }

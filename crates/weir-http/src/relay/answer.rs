@@ -7,6 +7,7 @@ use weir_config::HeaderEdits;
 use super::{
     Outcome, Relay, bad_gateway,
     head::{More, write_head},
+    upgrade::upgrade_field,
 };
 use crate::{
     connection::Next,
@@ -14,9 +15,8 @@ use crate::{
     exchange::{End, Record},
     forward::{self, Answering},
     h1::Body,
-    head::{BodyLength, FieldKind, ResponseHead, Span, Version},
+    head::{BodyLength, Version},
     pump::{Coding, Pump, Stop},
-    tunnel,
 };
 
 impl Relay<'_> {
@@ -45,6 +45,7 @@ impl Relay<'_> {
             // RFC 9110 section 15.5.22: it must say which protocol is wanted.
             answering.upgrade = upgrade_field(&self.desk.response, self.reply_text());
         }
+        answering.hsts = self.listener.hsts(&self.route.route.response_headers);
         self.answering = true;
         self.write_response(&answering, &mut download, More::Body).await?;
         record.status = self.desk.response.status;
@@ -74,7 +75,7 @@ impl Relay<'_> {
     }
 
     /// Writes the head of the response that lies in `reply`, with the edits of `answering`, and what has come of `body`.
-    async fn write_response(
+    pub(super) async fn write_response(
         &mut self,
         answering: &Answering<'_>,
         body: &mut Pump,
@@ -96,7 +97,7 @@ impl Relay<'_> {
         let reply = self.reply.as_mut();
         let deadline = &connection.deadline;
         let written =
-            write_head(&mut connection.wire, &mut head, body, reply, more, || deadline.expired()).await;
+            write_head(&mut connection.wire, &mut head, None, body, reply, more, || deadline.expired()).await;
         connection.worker.head_room.set(head);
         written.map_err(|_| End::Gone)
     }
@@ -148,26 +149,6 @@ impl Relay<'_> {
         })
         .await
     }
-
-    /// 101: from here on the connection belongs to another protocol (RFC 9110 section 7.8).
-    pub(super) async fn upgrade(&mut self, record: &mut Record) -> Result<Outcome, End> {
-        if self.desk.request.upgrade.is_none() {
-            return Err(bad_gateway("it switches protocols, which the request did not ask for"));
-        }
-        let answering = Answering {
-            upgrade: upgrade_field(&self.desk.response, self.reply_text()),
-            ..Answering::plain(&self.route.route.response_headers)
-        };
-        self.write_response(&answering, &mut Pump::nothing(), More::Messages).await?;
-        record.status = 101;
-        self.connection.consume(self.desk.request.len);
-        let reply = self.reply.take().filter(|reply| !reply.is_empty());
-        let timeout = self.listener.settings.tunnel_timeout;
-        let (up, down) = tunnel::tunnel(self.connection, &mut self.upstream.wire, reply, timeout).await;
-        record.request_bytes += up;
-        record.response_bytes += down;
-        Ok(Outcome::Answered { next: Next::Close, reusable: false })
-    }
 }
 
 /// How the answer goes to the client, given what it can take.
@@ -185,21 +166,23 @@ impl Plan {
     /// For a body of this length, towards a client of this version, whose connection may stay open if the answer's
     /// end can be seen.
     pub(crate) fn new(body: BodyLength, client: Version, may_keep: bool) -> Self {
-        let is_http11 = client != Version::Http10;
-        let (coding, has_end) = match (body, is_http11) {
+        let (coding, has_end) = match (body, client) {
             (BodyLength::None | BodyLength::Sized(_), _) => (Coding::AsIs, true),
-            (BodyLength::Chunked, true) => (Coding::AsIs, true),
-            (BodyLength::Chunked, false) => (Coding::Decode, false),
-            (BodyLength::UntilEnd, true) => (Coding::Encode, true),
-            (BodyLength::UntilEnd, false) => (Coding::AsIs, false),
+            (BodyLength::Chunked, Version::Http10) => (Coding::Decode, false),
+            (BodyLength::Chunked, Version::Http11) => (Coding::AsIs, true),
+            (BodyLength::Chunked, Version::Http2) => (Coding::Decode, true),
+            (BodyLength::UntilEnd, Version::Http10) => (Coding::AsIs, false),
+            (BodyLength::UntilEnd, Version::Http11) => (Coding::Encode, true),
+            (BodyLength::UntilEnd, Version::Http2) => (Coding::AsIs, true),
         };
         let keeps_client = may_keep && has_end;
-        let option = match (keeps_client, is_http11) {
-            (false, _) => Some("close"),
-            (true, true) => None,
-            (true, false) => Some("keep-alive"),
+        let connection = match (client, keeps_client) {
+            (Version::Http2, _) | (Version::Http11, true) => None,
+            (Version::Http10 | Version::Http11, false) => Some("close"),
+            (Version::Http10, true) => Some("keep-alive"),
         };
-        Self { coding, hides_chunked: !is_http11, ends_by_close: !has_end, keeps_client, connection: option }
+        let hides_chunked = client != Version::Http11;
+        Self { coding, hides_chunked, ends_by_close: !has_end, keeps_client, connection }
     }
 
     /// What this means for the head.
@@ -211,14 +194,6 @@ impl Plan {
             ..Answering::plain(edits)
         }
     }
-}
-
-fn upgrade_field(response: &ResponseHead, text: &[u8]) -> Option<Span> {
-    response
-        .fields
-        .iter()
-        .find(|field| field.kind == FieldKind::Upgrade && !field.value.of(text).is_empty())
-        .map(|field| field.value)
 }
 
 fn cut(why: impl Into<Cow<'static, str>>) -> End {

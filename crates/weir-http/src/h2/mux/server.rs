@@ -106,7 +106,7 @@ impl Mux {
         std::mem::swap(&mut recv.text, &mut self.text);
         let method = recv.request.method.of(&recv.text);
         stream.is_to_head = method == b"HEAD";
-        recv.is_tunnel = method == b"CONNECT";
+        recv.is_tunnel = method == b"CONNECT" || recv.request.extended_connect;
         recv.left = announced(recv.request.body).filter(|_| refusal.is_none() && !recv.is_tunnel);
         let is_too_large = recv.left.is_some_and(|left| left > self.settings.body_bytes_max);
         recv.refusal = refusal.or(is_too_large.then_some(Refusal::BodyTooLarge));

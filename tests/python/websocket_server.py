@@ -1,0 +1,35 @@
+"""A WebSocket server over HTTP/1.1 that echoes. The port is its first line of output; it ends with its input."""
+
+import asyncio
+import sys
+
+import websockets
+
+
+async def echo(socket):
+    async for message in socket:
+        if message == "close":
+            await socket.close(4001, "as you wish")
+        elif message == "abort":
+            socket.transport.abort()
+        else:
+            await socket.send(message)
+
+
+async def main():
+    def choose(_socket, offered):
+        return "chat" if "chat" in offered else None
+
+    def process(_socket, request):
+        if request.path == "/refused":
+            return websockets.http11.Response(403, "Forbidden", websockets.Headers(), b"not here\n")
+        return None
+
+    async with websockets.serve(
+        echo, "127.0.0.1", 0, select_subprotocol=choose, process_request=process, max_size=1 << 24
+    ) as server:
+        print(server.sockets[0].getsockname()[1], flush=True)
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+
+
+asyncio.run(main())
