@@ -48,10 +48,7 @@ fn get(stream: u32) -> weir_tests::h2::Frame {
 
 fn ended(weir: &Weir, reasons: &[&str]) -> f64 {
     let metrics = weir.metrics();
-    reasons
-        .iter()
-        .map(|reason| metrics.sum("weir_http2_connections_ended_total", &[("reason", reason)]))
-        .sum()
+    reasons.iter().map(|reason| metrics.sum("weir_http2_abuses_total", &[("abuse", reason)])).sum()
 }
 
 #[test]

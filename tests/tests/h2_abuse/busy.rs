@@ -19,7 +19,7 @@ fn get(stream: u32) -> Frame {
 /// No connection was ended for what came on it.
 #[track_caller]
 fn expect_none_ended(weir: &Weir) {
-    assert_eq!(weir.metrics().sum("weir_http2_connections_ended_total", &[]), 0.0);
+    assert_eq!(weir.metrics().sum("weir_http2_abuses_total", &[]), 0.0);
 }
 
 #[test]
