@@ -170,13 +170,13 @@ fn build() -> Result<proxy::Programs, String> {
         for package in packages {
             cargo.args(["--package", package]);
         }
-        run_to_end(cargo)?;
+        run_to_end(&mut cargo)?;
     }
     let built = workspace::target_dir()?.join("release");
     Ok(proxy::Programs { built, envoy: Err("it is not attacked".into()) })
 }
 
-fn run_to_end(mut command: Command) -> Result<(), String> {
+fn run_to_end(command: &mut Command) -> Result<(), String> {
     match command.status() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("building failed: {status}")),
