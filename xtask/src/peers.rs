@@ -21,6 +21,7 @@ pub(crate) const PEERS: &[Peer] = &[
     Peer { program: "curl", package: "curl" },
     Peer { program: "wrk", package: "wrk" },
     Peer { program: "strace", package: "strace" },
+    Peer { program: "h2load", package: "nghttp2-client" },
     Peer { program: "pebble", package: "pebble" },
     Peer { program: "pebble-challtestsrv", package: "pebble" },
 ];
