@@ -19,6 +19,7 @@ pub(crate) const PEERS: &[Peer] = &[
     Peer { program: "nginx", package: "nginx-light" },
     Peer { program: "haproxy", package: "haproxy" },
     Peer { program: "curl", package: "curl" },
+    Peer { program: "openssl", package: "openssl" },
     Peer { program: "wrk", package: "wrk" },
     Peer { program: "strace", package: "strace" },
     Peer { program: "h2load", package: "nghttp2-client" },
