@@ -165,11 +165,14 @@ fn framing(out: &mut Vec<u8>, request: &RequestHead) {
             decimal(out, bytes);
             out.extend_from_slice(b"\r\n");
         }
-        BodyLength::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+        // What ends with its stream goes on in chunks; HTTP/2 leaves the line away.
+        BodyLength::Chunked | BodyLength::UntilEnd => {
+            out.extend_from_slice(b"transfer-encoding: chunked\r\n");
+        }
         BodyLength::None if request.fields.iter().any(|field| field.kind == FieldKind::ContentLength) => {
             out.extend_from_slice(b"content-length: 0\r\n");
         }
-        BodyLength::None | BodyLength::UntilEnd => {}
+        BodyLength::None => {}
     }
 }
 

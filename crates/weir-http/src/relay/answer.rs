@@ -14,6 +14,7 @@ use crate::{
     counters::Limit,
     exchange::{End, Record},
     forward::{self, Answering},
+    grpc,
     h1::Body,
     head::{BodyLength, Version},
     pump::{Coding, Pump, Stop},
@@ -39,17 +40,31 @@ impl Relay<'_> {
         let plan = Plan::new(self.desk.response.body, self.desk.request.version, may_keep);
         let on_stream = self.upstream.wire.is_http2();
         let body = Body::of(self.desk.response.body, on_stream, u64::MAX, self.listener.head_limits());
-        let mut download = Pump::new(body, plan.coding);
+        let mut download = Pump::new(body, plan.coding).watching(self.desk.is_grpc);
         let mut answering = plan.answering(&self.route.route.response_headers);
         if self.desk.response.status == 426 {
             // RFC 9110 section 15.5.22: it must say which protocol is wanted.
             answering.upgrade = upgrade_field(&self.desk.response, self.reply_text());
         }
+        // The head is gone when its body has come.
+        let status_in_head =
+            self.desk.is_grpc.then(|| grpc::status_of(&self.desk.response, self.reply_text())).flatten();
         self.answering = true;
         self.write_response(&answering, &mut download, More::Body).await?;
         record.status = self.desk.response.status;
         let result = self.pump_both(&mut download).await;
         record.response_bytes += download.moved;
+        if self.desk.is_grpc {
+            let status = match &result {
+                Ok(()) => status_in_head
+                    .or(download.grpc_status)
+                    .unwrap_or_else(|| grpc::status_without(self.desk.response.status)),
+                Err(End::Cut(_)) => grpc::INTERNAL,
+                Err(_) => grpc::CANCELLED,
+            };
+            self.upstream.link().counters.grpc_answers.count(status);
+            record.grpc_status = Some(status);
+        }
         if matches!(result, Err(End::Cut(_))) && plan.ends_by_close {
             // Only a reset tells this client. It costs whatever of earlier answers the kernel has not sent yet, so those
             // that see from the framing that the end is missing get a plain close.
@@ -165,21 +180,24 @@ impl Plan {
     /// For a body of this length, towards a client of this version, whose connection may stay open if the answer's
     /// end can be seen.
     pub(crate) fn new(body: BodyLength, client: Version, may_keep: bool) -> Self {
-        let is_http11 = client != Version::Http10;
-        let (coding, has_end) = match (body, is_http11) {
+        let is_http10 = client == Version::Http10;
+        let (coding, has_end) = match (body, client) {
             (BodyLength::None | BodyLength::Sized(_), _) => (Coding::AsIs, true),
-            (BodyLength::Chunked, true) => (Coding::AsIs, true),
-            (BodyLength::Chunked, false) => (Coding::Decode, false),
-            (BodyLength::UntilEnd, true) => (Coding::Encode, true),
-            (BodyLength::UntilEnd, false) => (Coding::AsIs, false),
+            (BodyLength::Chunked, Version::Http11) => (Coding::AsIs, true),
+            (BodyLength::UntilEnd, Version::Http11) => (Coding::Encode, true),
+            (BodyLength::Chunked, Version::Http10) => (Coding::Decode, false),
+            (BodyLength::UntilEnd, Version::Http10) => (Coding::AsIs, false),
+            // A stream has an end of its own.
+            (BodyLength::Chunked, Version::Http2) => (Coding::Decode, true),
+            (BodyLength::UntilEnd, Version::Http2) => (Coding::AsIs, true),
         };
         let keeps_client = may_keep && has_end;
-        let option = match (keeps_client, is_http11) {
+        let option = match (keeps_client, is_http10) {
             (false, _) => Some("close"),
-            (true, true) => None,
-            (true, false) => Some("keep-alive"),
+            (true, false) => None,
+            (true, true) => Some("keep-alive"),
         };
-        Self { coding, hides_chunked: !is_http11, ends_by_close: !has_end, keeps_client, connection: option }
+        Self { coding, hides_chunked: is_http10, ends_by_close: !has_end, keeps_client, connection: option }
     }
 
     /// What this means for the head.
