@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod origin;
 pub mod pattern;
 pub mod peer;
+pub mod python;
 pub mod wait;
 pub mod weir;
 
