@@ -11,7 +11,17 @@ const CASES: [&str; 2] = ["basics", "large"];
 fn certificate(folder: &std::path::Path) -> [String; 2] {
     let [cert, key] = ["cert.pem", "key.pem"].map(|name| folder.join(name).display().to_string());
     let output = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"])
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "2",
+        ])
         .args(["-subj", "/CN=weir.test", "-addext", "subjectAltName=DNS:weir.test"])
         .args(["-keyout", &key, "-out", &cert])
         .output()
@@ -126,7 +136,11 @@ listeners:
         weir.metrics().sum("weir_server_up", &labels) == 1.0
     };
     assert!(is_up("work") && is_up("whole") && !is_up("other"));
-    assert!(weir.log().contains("the server does not know the service `unknown` (NOT_FOUND)"), "{}", weir.log());
+    assert!(
+        weir.log().contains("the server does not know the service `unknown` (NOT_FOUND)"),
+        "{}",
+        weir.log()
+    );
     for (status, up) in [("NOT_SERVING", false), ("SERVING", true)] {
         server.tell(status);
         assert_eq!(server.line(), "set");

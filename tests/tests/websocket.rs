@@ -9,9 +9,7 @@ const H2_CASES: [&str; 3] = ["messages", "broken_by_server", "refused"];
 
 /// One Weir for all: `h1` leads to the server, `h2` leads to `h1` over HTTP/2.
 fn chain(server: SocketAddr) -> (Weir, Weir) {
-    let start = |name: &str, server: SocketAddr, protocol: &str| {
-        Weir::start(&yaml(name, server, protocol))
-    };
+    let start = |name: &str, server: SocketAddr, protocol: &str| Weir::start(&yaml(name, server, protocol));
     let near = start("near", server, "http1");
     let far = start("far", near.address(), "h2");
     (near, far)

@@ -10,6 +10,7 @@ mod docs;
 mod fuzz;
 mod launch;
 mod peers;
+mod python;
 mod test;
 mod workspace;
 

@@ -21,6 +21,8 @@ pub(crate) const PEERS: &[Peer] = &[
     Peer { program: "curl", package: "curl" },
     Peer { program: "wrk", package: "wrk" },
     Peer { program: "strace", package: "strace" },
+    Peer { program: "openssl", package: "openssl" },
+    Peer { program: "python3", package: "python3" },
     Peer { program: "pebble", package: "pebble" },
     Peer { program: "pebble-challtestsrv", package: "pebble" },
 ];
@@ -48,6 +50,13 @@ pub(crate) fn ensure(peers: &[Peer]) -> Result<(), String> {
         "still missing after apt-get: {}\ninstall them by hand and run again, e.g.:\n  {by_hand}",
         join(still.iter().map(|peer| peer.program))
     ))
+}
+
+/// Tries to install a package that carries no program.
+pub(crate) fn install_package(package: &'static str) {
+    if let Some(privilege) = Privilege::find() {
+        install(privilege, &[&Peer { program: "", package }]);
+    }
 }
 
 fn missing(peers: &[Peer]) -> Vec<&Peer> {

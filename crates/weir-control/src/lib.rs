@@ -6,6 +6,8 @@
 
 #![forbid(unsafe_code)]
 
+mod acme;
+mod certificates;
 pub mod log;
 pub mod metrics;
 mod process;
@@ -20,3 +22,4 @@ mod workers;
 pub use process::run;
 pub use running::{Running, start};
 pub use source::{Error, Source};
+pub use tls::check;

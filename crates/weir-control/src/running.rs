@@ -18,6 +18,7 @@ use weir_http::Shared;
 use weir_tls::acme::Challenges;
 
 use crate::{
+    certificates::Certificates,
     log,
     metrics::{endpoint, families},
     process,
@@ -59,6 +60,7 @@ pub struct Running {
 pub(crate) struct State {
     pub(crate) started: Instant,
     pub(crate) checker: Checker,
+    pub(crate) certificates: Arc<Certificates>,
     pub(crate) registry: Mutex<Arc<Registry>>,
     pub(crate) config: Mutex<Arc<Config>>,
     pub(crate) reloads: AtomicU64,
@@ -97,7 +99,8 @@ pub(crate) fn control_runtime() -> Result<Runtime, Error> {
 /// As [`start`], with the control plane on `runtime`.
 pub(crate) fn start_on(runtime: Runtime, source: Source) -> Result<Running, Error> {
     let checked = source.load().map_err(Error::Config)?;
-    let options = tls::options(&checked.config, &Challenges::new());
+    let challenges = Challenges::new();
+    let options = tls::options(&checked.config, &challenges);
     let (checked, tls) = tls::load(checked, None, &options).map_err(Error::Config)?;
     warn(&checked);
     let config = checked.config;
@@ -109,7 +112,8 @@ pub(crate) fn start_on(runtime: Runtime, source: Source) -> Result<Running, Erro
     let registry = Registry::new(worker_count).for_config(&config);
     let mut sockets = Sockets::from_environment();
     let mut change = sockets.prepare(&config, &registry)?;
-    let built = snapshot::build(&config, &registry, &tls)?;
+    let built = snapshot::build(&config, &registry, &tls, &challenges)?;
+    let certificates = Certificates::new(runtime.handle(), challenges, tls.store.clone());
 
     let checker = Checker::new(runtime.handle().clone(), RandomState::new().hash_one(0), tell);
     checker.apply(snapshot::targets(&config, &registry, &tls));
@@ -130,6 +134,7 @@ pub(crate) fn start_on(runtime: Runtime, source: Source) -> Result<Running, Erro
     let state = Arc::new(State {
         started: Instant::now(),
         checker,
+        certificates,
         registry: Mutex::new(Arc::new(registry)),
         config: Mutex::new(Arc::new(config)),
         reloads: AtomicU64::new(0),
@@ -148,6 +153,8 @@ pub(crate) fn start_on(runtime: Runtime, source: Source) -> Result<Running, Erro
     };
     let config = running.state.config();
     running.metrics = running.endpoint(&config)?;
+    // The sockets are listened on: whatever an ACME server asks now waits for the workers, which are about to come.
+    running.state.certificates.change(&config, running.tls.store.clone())?;
     let open = std::mem::take(&mut change.open);
     running.runtime().block_on(running.workers().change(&built.site, open, &[])).map_err(Error::System)?;
     sockets.commit(&mut change);
@@ -189,17 +196,22 @@ impl Running {
 
     fn try_reload(&mut self) -> Result<(), Error> {
         let checked = self.source.load().map_err(Error::Config)?;
-        let options = tls::options(&checked.config, &Challenges::new());
+        let challenges = self.state.certificates.challenges();
+        let options = tls::options(&checked.config, challenges);
         let (checked, tls) = tls::load(checked, Some(&self.tls), &options).map_err(Error::Config)?;
         warn(&checked);
         let (config, before) = (checked.config, self.state.config());
         let registry = self.state.registry().for_config(&config);
         let mut change = self.sockets.prepare(&config, &registry)?;
-        let built = snapshot::build(&config, &registry, &tls)?;
+        let built = snapshot::build(&config, &registry, &tls, challenges)?;
         let endpoint = match (&config.metrics, &before.metrics) {
             (Some(new), Some(old)) if new.bind == old.bind => None,
             _ => Some(self.endpoint(&config)?),
         };
+        if let Err(error) = self.state.certificates.change(&config, tls.store.clone()) {
+            endpoint.flatten().inspect(|(_, task)| task.abort());
+            return Err(error);
+        }
 
         log::init(config.log.level, config.log.format);
         if config.runtime.workers != before.runtime.workers {
@@ -277,6 +289,7 @@ impl Running {
         if let Some(workers) = self.workers.take() {
             workers.stop();
         }
+        self.state.certificates.stop();
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }

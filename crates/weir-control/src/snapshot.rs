@@ -13,9 +13,10 @@ use std::{
 
 use weir_balance::{Algorithm, Member, Pool};
 use weir_check::{Speech, Target};
-use weir_config::{AccessLog, Balance, Config, LogTarget};
-use weir_http::{ListenerSite, PoolSite, RouteSite, Site};
+use weir_config::{AccessLog, Balance, Config, Hsts, Listener, LogTarget};
+use weir_http::{ListenerSite, PoolSite, RouteSite, Site, TlsSite};
 use weir_route::Table;
+use weir_tls::acme::Challenges;
 
 use crate::{log, registry::Registry, source::Error, tls::Tls};
 
@@ -30,7 +31,12 @@ pub(crate) struct Snapshot {
 }
 
 /// Builds the whole snapshot. `registry` is the one made for this very `config`.
-pub(crate) fn build(config: &Config, registry: &Registry, tls: &Tls) -> Result<Snapshot, Error> {
+pub(crate) fn build(
+    config: &Config,
+    registry: &Registry,
+    tls: &Tls,
+    challenges: &Challenges,
+) -> Result<Snapshot, Error> {
     let (access_log, log_writer) = match &config.log.access {
         Some(settings) => {
             let sink =
@@ -42,8 +48,12 @@ pub(crate) fn build(config: &Config, registry: &Registry, tls: &Tls) -> Result<S
         }
         None => (None, None),
     };
-    let site =
-        Site { listeners: listeners(config, registry, tls), pools: pools(config, registry, tls), access_log };
+    let site = Site {
+        listeners: listeners(config, registry, tls),
+        pools: pools(config, registry, tls),
+        access_log,
+        challenges: challenges.clone(),
+    };
     Ok(Snapshot { site: Arc::new(site), log_writer })
 }
 
@@ -102,7 +112,7 @@ fn listeners(config: &Config, registry: &Registry, tls: &Tls) -> Vec<ListenerSit
             id: entry.id,
             name: listener.name.clone(),
             settings: listener.http.clone(),
-            tls: tls.clone(),
+            tls: tls_site(listener, tls.as_ref()),
             table: Table::new(&listener.routes),
             routes: listener
                 .routes
@@ -116,6 +126,16 @@ fn listeners(config: &Config, registry: &Registry, tls: &Tls) -> Vec<ListenerSit
             counters: Arc::clone(&entry.counters),
         })
         .collect()
+}
+
+fn tls_site(listener: &Listener, server: Option<&Arc<weir_tls::Server>>) -> Option<TlsSite> {
+    let (settings, server) = (listener.tls.as_ref()?, server?);
+    Some(TlsSite {
+        server: Arc::clone(server),
+        handshake_timeout: settings.handshake_timeout,
+        hsts: settings.hsts.as_ref().map(Hsts::value),
+        asks_clients: settings.client_auth.is_some(),
+    })
 }
 
 fn pools(config: &Config, registry: &Registry, tls: &Tls) -> Vec<PoolSite> {

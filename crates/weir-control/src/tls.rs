@@ -9,6 +9,8 @@ use weir_tls::{
     certs::{Options, Store},
 };
 
+use crate::{acme, source::Source};
+
 /// The part of a configuration that is about TLS, loaded.
 pub(crate) struct Tls {
     pub(crate) store: Store,
@@ -23,6 +25,15 @@ pub(crate) struct Tls {
 /// What certificates need beside the configuration.
 pub(crate) fn options(config: &Config, challenges: &Challenges) -> Options {
     Options { state_dir: Some(config.runtime.state_dir.path.clone()), challenges: challenges.clone() }
+}
+
+/// Checks a configuration with everything that it names, as a start does it; nothing is written.
+///
+/// # Errors
+/// Everything that keeps it from being run.
+pub fn check(source: &Source) -> Result<Checked, Errors> {
+    let options = Options { state_dir: None, challenges: Challenges::new() };
+    load(source.load()?, None, &options).map(|(checked, _)| checked)
 }
 
 /// Loads everything that `checked` names, with what `previous` has of it already. What is found out on the way is among
@@ -71,6 +82,9 @@ impl Tls {
                 Server::new(settings, listener.http.protocols, resolver, tickets).map(Some)
             });
             servers.push(made.map_err(|problems| found.extend(problems)).ok().flatten().map(Arc::new));
+        }
+        if let Err(problems) = acme::orders(config) {
+            found.extend(problems);
         }
         let clients = config.pools.iter().map(|pool| {
             let made = pool.tls.as_ref().map(|settings| Client::new(settings, pool.protocol));

@@ -159,13 +159,20 @@ async fn drain(engine: &Engine, mut inbox: mpsc::Receiver<Order>) {
 
 #[cfg(test)]
 mod tests {
+    use weir_tls::acme::Challenges;
+
     use super::*;
 
     #[tokio::test]
     async fn a_worker_that_takes_no_orders_does_not_keep_them_from_the_others() {
         let ((dead, _), (live, mut inbox)) = (mpsc::channel(1), mpsc::channel(1));
         let workers = Workers { orders: vec![dead, live], threads: Vec::new() };
-        let site = Arc::new(Site { listeners: Vec::new(), pools: Vec::new(), access_log: None });
+        let site = Arc::new(Site {
+            listeners: Vec::new(),
+            pools: Vec::new(),
+            access_log: None,
+            challenges: Challenges::new(),
+        });
         let worker = async {
             let Some(Order::Change { done, .. }) = inbox.recv().await else { panic!("no change came") };
             done.send(()).expect("somebody waits");

@@ -6,11 +6,14 @@ use weir_control::{Source, start};
 
 const PAGE: &str = include_str!("../../../docs/metrics.md");
 
-/// One listener, one route, one server: every family has a sample.
+/// One listener, one route, one server, a certificate of each kind: every family has a sample.
 const FILE: &str = "\
 log: { level: error }
-runtime: { workers: 1, max_connections: 8 }
-listeners: [{ bind: \"127.0.0.1:0\", pool: web }]
+runtime: { workers: 1, max_connections: 8, state_dir: FOLDER/state }
+certificates:
+  file: { cert: FOLDER/cert.pem }
+  auto: { acme: { domains: [a.example], directory: \"https://127.0.0.1:1/\", ca: FOLDER/cert.pem } }
+listeners: [{ bind: \"127.0.0.1:0\", tls: { certificates: [file, auto] }, pool: web }]
 pools: { web: { servers: [\"127.0.0.1:1\"], health: none } }
 ";
 
@@ -27,9 +30,16 @@ fn the_page_lists_every_family_with_its_type_and_labels() {
 
 /// The families of a running Weir by the name that their samples carry, and the values of `limit`.
 fn written() -> (BTreeMap<String, Family>, BTreeSet<String>) {
-    let running = start(Source::Text { name: "test".to_owned(), text: FILE.to_owned() }).unwrap();
+    let folder = std::env::temp_dir().join(format!("weir-metrics-page-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let made = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
+    let pem = made.cert.pem() + &made.signing_key.serialize_pem();
+    std::fs::write(folder.join("cert.pem"), pem).unwrap();
+    let text = FILE.replace("FOLDER", folder.to_str().unwrap());
+    let running = start(Source::Text { name: "test".to_owned(), text }).unwrap();
     let text = running.metrics_text();
     running.stop();
+    std::fs::remove_dir_all(&folder).unwrap();
 
     let (mut families, mut limits) = (BTreeMap::<String, Family>::new(), BTreeSet::new());
     let mut current = String::new();

@@ -26,17 +26,17 @@ impl Answer {
     }
 
     /// Writes the whole answer, and says how long its body is. `with_body` is false for HEAD.
-    pub(crate) fn write(&self, out: &mut Vec<u8>, with_body: bool, connection: Option<&str>) -> usize {
+    pub(crate) fn write(&self, out: &mut Vec<u8>, with_body: bool, also: Also<'_>) -> usize {
         let body = format!("{} {}: {}\n", self.status, phrase(self.status), self.reason);
-        head(out, self.status, connection);
+        head(out, self.status, also);
         line(out, b"content-type", b"text/plain; charset=utf-8");
         content(out, body.as_bytes(), with_body)
     }
 
     /// Writes it for a client of gRPC, which expects its kind of status whatever happens: an answer of trailers alone,
     /// with no body.
-    pub(crate) fn write_grpc(&self, out: &mut Vec<u8>, status: u8, connection: Option<&str>, is_http2: bool) {
-        head(out, 200, connection);
+    pub(crate) fn write_grpc(&self, out: &mut Vec<u8>, status: u8, also: Also<'_>, is_http2: bool) {
+        head(out, 200, also);
         line(out, b"content-type", b"application/grpc");
         out.extend_from_slice(b"grpc-status: ");
         decimal(out, u64::from(status));
@@ -56,15 +56,24 @@ impl From<Refusal> for Answer {
     }
 }
 
+/// What an answer's head says beside the answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Also<'a> {
+    /// `Connection`.
+    pub(crate) connection: Option<&'static str>,
+    /// `Strict-Transport-Security`.
+    pub(crate) hsts: Option<&'a str>,
+}
+
 /// Writes the answer of a `respond` route, and says how long its body is.
 pub(crate) fn respond(
     out: &mut Vec<u8>,
     respond: &Respond,
     edits: &HeaderEdits,
     with_body: bool,
-    connection: Option<&str>,
+    also: Also<'_>,
 ) -> usize {
-    head(out, respond.status, connection);
+    head(out, respond.status, also);
     let has_content = !matches!(respond.status, 204 | 304);
     if has_content && !is_edited_away(edits, b"content-type") {
         line(out, b"content-type", respond.content_type.as_bytes());
@@ -84,9 +93,9 @@ pub(crate) fn redirect(
     redirect: &Redirect,
     view: &View<'_>,
     edits: &HeaderEdits,
-    connection: Option<&str>,
+    also: Also<'_>,
 ) {
-    head(out, redirect.status, connection);
+    head(out, redirect.status, also);
     out.extend_from_slice(b"location: ");
     match &redirect.to {
         Some(to) => out.extend_from_slice(to.as_bytes()),
@@ -155,7 +164,7 @@ fn split_port(host: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-fn head(out: &mut Vec<u8>, status: u16, connection: Option<&str>) {
+fn head(out: &mut Vec<u8>, status: u16, also: Also<'_>) {
     out.extend_from_slice(b"HTTP/1.1 ");
     decimal(out, u64::from(status));
     out.push(b' ');
@@ -164,8 +173,11 @@ fn head(out: &mut Vec<u8>, status: u16, connection: Option<&str>) {
     out.extend_from_slice(b"\r\ndate: ");
     display(out, httpdate::HttpDate::from(SystemTime::now()));
     out.extend_from_slice(b"\r\n");
-    if let Some(option) = connection {
+    if let Some(option) = also.connection {
         line(out, b"connection", option.as_bytes());
+    }
+    if let Some(hsts) = also.hsts {
+        line(out, b"strict-transport-security", hsts.as_bytes());
     }
 }
 

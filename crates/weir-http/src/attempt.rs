@@ -36,6 +36,8 @@ pub(crate) struct Attempts<'a> {
     died_on: Option<ServerIndex>,
     /// When no other server is tried any more.
     give_up_ms: u64,
+    /// What was wrong with TLS of the server that was tried last.
+    wrong: Option<String>,
 }
 
 impl<'a> Attempts<'a> {
@@ -61,6 +63,7 @@ impl<'a> Attempts<'a> {
             replayed: false,
             died_on: None,
             give_up_ms,
+            wrong: None,
         }
     }
 
@@ -117,6 +120,9 @@ impl<'a> Attempts<'a> {
                 }
                 connection.worker.counters.reached(Limit::ConnectTimeout);
             }
+            self.wrong = weir_tls::why(&error).or_else(|| {
+                (error.kind() == io::ErrorKind::Unsupported).then(|| "does not speak HTTP/2".to_owned())
+            });
             link.counters.connect_failures.add(1);
             (connection.worker.shared.on_connect_failure)(&link.server);
         }
@@ -177,7 +183,11 @@ impl<'a> Attempts<'a> {
             None if desk.tried.is_empty() => {
                 Err(End::answer(503, format!("no server of pool `{}` is up", pool.name())))
             }
-            None => Err(End::answer(502, format!("no server of pool `{}` could be reached", pool.name()))),
+            None => {
+                let wrong =
+                    self.wrong.take().map(|wrong| format!("; the last one {wrong}")).unwrap_or_default();
+                Err(End::answer(502, format!("no server of pool `{}` could be reached{wrong}", pool.name())))
+            }
         }
     }
 

@@ -14,7 +14,7 @@ use std::{
 };
 
 use weir_net::{Buffer, Deadline, Hatch, Slots};
-use weir_tls::{Session, Stream, acme::TLS_ALPN_01_PROTOCOL};
+use weir_tls::{Failure, Identity, Stream, acme::TLS_ALPN_01_PROTOCOL};
 
 use crate::{
     counters::{Limit, ListenerCounters},
@@ -45,7 +45,18 @@ pub(crate) struct Connection {
     /// Its first request has begun.
     pub(crate) has_begun: bool,
     pub(crate) client: IpAddr,
+    /// What the client's certificate says; the same for all streams of a connection.
+    pub(crate) identity: Option<Rc<Identity>>,
     pub(crate) counters: Arc<ListenerCounters>,
+}
+
+/// Where a request comes from.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
+    listener: ListenerId,
+    client: IpAddr,
+    identity: Option<Rc<Identity>>,
+    counters: Arc<ListenerCounters>,
 }
 
 /// Where busy connections run: places with futures of [`place`].
@@ -154,14 +165,38 @@ async fn handshake(connection: &mut Connection) -> Option<Next> {
     match polled.await {
         // Its time runs since the accept.
         Poll::Pending => Some(Next::Request),
-        Poll::Ready(Err(_)) => Some(Next::Close),
-        Poll::Ready(Ok(())) => match stream.tls().and_then(Session::protocol) {
-            Some(b"h2") => Some(Next::Http2),
-            // RFC 8737 section 3: the handshake was all that was wanted.
-            Some(TLS_ALPN_01_PROTOCOL) => Some(Next::Close),
-            _ => None,
-        },
+        Poll::Ready(Err(error)) => {
+            connection.counters.handshakes.failed(Failure::of(&error));
+            Some(Next::Close)
+        }
+        Poll::Ready(Ok(())) => established(connection),
     }
+}
+
+/// What comes after a handshake. `None`: requests of HTTP/1.
+fn established(connection: &mut Connection) -> Option<Next> {
+    let Wire::Http1(stream) = &connection.wire else { return None };
+    let session = stream.tls()?;
+    match session.identity() {
+        Ok(identity) => connection.identity = identity.map(Rc::new),
+        Err(error) => {
+            connection.counters.handshakes.failed(Failure::of(&error));
+            return Some(Next::Close);
+        }
+    }
+    session.handshake().inspect(|handshake| connection.counters.handshakes.done(*handshake));
+    let next = match session.protocol() {
+        Some(b"h2") => Some(Next::Http2),
+        // RFC 8737 section 3: the handshake was all that was wanted.
+        Some(TLS_ALPN_01_PROTOCOL) => Some(Next::Close),
+        _ => None,
+    };
+    // The first request has a time of its own.
+    let world = connection.worker.world();
+    if let Some(listener) = world.listener(connection.listener) {
+        connection.deadline.set(listener.settings.header_timeout);
+    }
+    next
 }
 
 impl Drop for Connection {
@@ -181,7 +216,8 @@ impl Connection {
         counters.open.add(1);
         worker.opened();
         let deadline = worker.deadlines.register();
-        deadline.set(listener.settings.header_timeout);
+        deadline
+            .set(listener.tls.as_ref().map_or(listener.settings.header_timeout, |tls| tls.handshake_timeout));
         Self {
             worker: Rc::clone(worker),
             wire: Wire::Http1(stream),
@@ -190,18 +226,14 @@ impl Connection {
             listener: listener.id,
             has_begun: false,
             client,
+            identity: None,
             counters,
         }
     }
 
     /// One stream of a connection that has been counted already.
-    pub(crate) fn of_stream(
-        worker: &Rc<Worker>,
-        stream: multiplex::Stream,
-        listener: ListenerId,
-        client: IpAddr,
-        counters: &Arc<ListenerCounters>,
-    ) -> Self {
+    pub(crate) fn of_stream(worker: &Rc<Worker>, stream: multiplex::Stream, of: Origin) -> Self {
+        let Origin { listener, client, identity, counters } = of;
         Self {
             worker: Rc::clone(worker),
             wire: Wire::Http2(Box::new(stream)),
@@ -210,7 +242,18 @@ impl Connection {
             listener,
             has_begun: true,
             client,
-            counters: Arc::clone(counters),
+            identity,
+            counters,
+        }
+    }
+
+    /// What its streams take over.
+    pub(crate) fn origin(&self) -> Origin {
+        Origin {
+            listener: self.listener,
+            client: self.client,
+            identity: self.identity.clone(),
+            counters: Arc::clone(&self.counters),
         }
     }
 
@@ -231,7 +274,14 @@ impl Connection {
             return Poll::Ready(false);
         }
         if self.deadline.expired() {
-            let limit = if self.has_begun { Limit::IdleTimeout } else { Limit::HeaderTimeout };
+            let limit = match self.has_begun {
+                true => Limit::IdleTimeout,
+                false if stream.is_handshaking() => {
+                    self.counters.handshakes.failed(Failure::Timeout);
+                    Limit::HandshakeTimeout
+                }
+                false => Limit::HeaderTimeout,
+            };
             self.worker.counters.reached(limit);
             return Poll::Ready(false);
         }
@@ -333,7 +383,7 @@ mod tests {
     #[test]
     fn futures_stay_small() {
         let (task, future) = (size_of_task(place, serve), size_of_future(place));
-
+        assert!(task <= 160, "the task of a connection has grown to {task} bytes");
         assert!(future <= 2000, "the future of a busy connection has grown to {future} bytes");
     }
 }

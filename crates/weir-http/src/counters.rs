@@ -8,9 +8,12 @@ use std::{
     time::Duration,
 };
 
+use weir_config::TlsVersion;
+use weir_tls::{Failure, Handshake};
+
 use crate::{
     grpc::GRPC_STATUSES,
-    h2::{Abuse, Fatal},
+    h2::{Abuse, Fatal, Refusals},
 };
 
 /// A number with one writer.
@@ -136,6 +139,49 @@ pub struct ListenerCounters {
     pub refused: Counter,
     /// Requests that no route took.
     pub unrouted: Counter,
+    /// Handshakes of TLS.
+    pub handshakes: Handshakes,
+}
+
+/// Handshakes of TLS, by how they ended.
+#[derive(Debug, Default)]
+pub struct Handshakes {
+    done: [Counter; Self::KINDS.len()],
+    failed: [Counter; Failure::ALL.len()],
+}
+
+impl Handshakes {
+    /// The kinds of those that succeeded.
+    pub const KINDS: [Handshake; 4] = [
+        Handshake { version: TlsVersion::Tls12, resumed: false },
+        Handshake { version: TlsVersion::Tls12, resumed: true },
+        Handshake { version: TlsVersion::Tls13, resumed: false },
+        Handshake { version: TlsVersion::Tls13, resumed: true },
+    ];
+
+    /// Counts one that succeeded.
+    pub(crate) fn done(&self, handshake: Handshake) {
+        self.done[Self::index(handshake)].add(1);
+    }
+
+    /// Counts one that failed.
+    pub(crate) fn failed(&self, failure: Failure) {
+        self.failed[failure as usize].add(1);
+    }
+
+    /// Handshakes of this kind.
+    pub fn times_done(&self, handshake: Handshake) -> u64 {
+        self.done[Self::index(handshake)].get()
+    }
+
+    /// Handshakes that failed for this reason.
+    pub fn times_failed(&self, failure: Failure) -> u64 {
+        self.failed[failure as usize].get()
+    }
+
+    fn index(handshake: Handshake) -> usize {
+        2 * usize::from(handshake.version == TlsVersion::Tls13) + usize::from(handshake.resumed)
+    }
 }
 
 /// Named limits, each with a counter of the times it was reached.
@@ -149,6 +195,7 @@ pub enum Limit {
     MaxHeaders,
     MaxUriBytes,
     MaxBodyBytes,
+    HandshakeTimeout,
     HeaderTimeout,
     BodyTimeout,
     IdleTimeout,
@@ -159,11 +206,13 @@ pub enum Limit {
     ConnectAttempts,
     InterimResponses,
     AccessLogQueue,
+    MaxConcurrentStreams,
+    Http2Heads,
 }
 
 impl Limit {
     /// All, in the order of their counters.
-    pub const ALL: [Limit; 17] = [
+    pub const ALL: [Limit; 20] = [
         Limit::MaxConnections,
         Limit::MaxConnectionsPerWorker,
         Limit::FileDescriptors,
@@ -171,6 +220,7 @@ impl Limit {
         Limit::MaxHeaders,
         Limit::MaxUriBytes,
         Limit::MaxBodyBytes,
+        Limit::HandshakeTimeout,
         Limit::HeaderTimeout,
         Limit::BodyTimeout,
         Limit::IdleTimeout,
@@ -181,6 +231,8 @@ impl Limit {
         Limit::ConnectAttempts,
         Limit::InterimResponses,
         Limit::AccessLogQueue,
+        Limit::MaxConcurrentStreams,
+        Limit::Http2Heads,
     ];
 
     /// Its name, that of the key that sets it where there is one.
@@ -193,6 +245,7 @@ impl Limit {
             Self::MaxHeaders => "max_headers",
             Self::MaxUriBytes => "max_uri_bytes",
             Self::MaxBodyBytes => "max_body_bytes",
+            Self::HandshakeTimeout => "handshake_timeout",
             Self::HeaderTimeout => "header_timeout",
             Self::BodyTimeout => "body_timeout",
             Self::IdleTimeout => "idle_timeout",
@@ -203,6 +256,8 @@ impl Limit {
             Self::ConnectAttempts => "connect_attempts",
             Self::InterimResponses => "interim_responses",
             Self::AccessLogQueue => "access_log_queue",
+            Self::MaxConcurrentStreams => "max_concurrent_streams",
+            Self::Http2Heads => "http2_heads",
         }
     }
 }
@@ -221,6 +276,12 @@ impl WorkerCounters {
     /// Counts that a limit was reached.
     pub fn reached(&self, limit: Limit) {
         self.limits[limit as usize].add(1);
+    }
+
+    /// Counts requests of HTTP/2 that were refused.
+    pub(crate) fn http2_refused(&self, refusals: Refusals) {
+        self.limits[Limit::MaxConcurrentStreams as usize].add(refusals.streams);
+        self.limits[Limit::Http2Heads as usize].add(refusals.heads);
     }
 
     /// Counts an HTTP/2 connection that could not go on.
@@ -255,6 +316,19 @@ mod tests {
         let counts: Vec<u64> = histogram.buckets.iter().map(Counter::get).collect();
         assert_eq!((counts[0], counts[1], counts[16], counts[17]), (2, 1, 1, 1));
         assert_eq!(histogram.sum_us.get(), 60_000_202);
+    }
+
+    #[test]
+    fn handshakes_count_under_their_own_kind() {
+        let handshakes = Handshakes::default();
+        for kind in Handshakes::KINDS {
+            handshakes.done(kind);
+            assert_eq!(handshakes.times_done(kind), 1, "{kind:?}");
+        }
+        for failure in Failure::ALL {
+            handshakes.failed(failure);
+            assert_eq!(handshakes.times_failed(failure), 1, "{failure:?}");
+        }
     }
 
     #[test]

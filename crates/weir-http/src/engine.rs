@@ -228,7 +228,7 @@ async fn accept(
                 let Some(listener) = world.listener(id) else { continue };
                 let tcp = weir_net::Stream::accepted(stream);
                 let stream = match &listener.tls {
-                    Some(tls) => Stream::with_tls(tcp, tls.accept(&worker.tls_rooms)),
+                    Some(tls) => Stream::with_tls(tcp, tls.server.accept(&worker.tls_rooms)),
                     None => tcp.into(),
                 };
                 spawn(Connection::new(&worker, stream, listener, canonical(peer).ip()));

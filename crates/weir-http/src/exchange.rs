@@ -6,12 +6,13 @@
 use std::{borrow::Cow, future::poll_fn, rc::Rc, task::Poll, time::Duration};
 
 use weir_balance::ServerIndex;
-use weir_config::{Action, PoolIndex};
+use weir_config::{Action, HeaderEdits, PoolIndex};
 
 use crate::{
     access_log::Line,
-    answer::{self, Answer},
+    answer::{self, Also, Answer},
     attempt::Attempts,
+    challenge,
     connection::{Connection, Next},
     counters::Limit,
     grpc,
@@ -20,6 +21,7 @@ use crate::{
     relay,
     site::{ListenerSite, RouteSite},
     upstream::{ServerLink, World},
+    view::View,
     wire::Wire,
 };
 
@@ -116,6 +118,14 @@ async fn run(
     desk.is_grpc = grpc::is_asked(&desk.request, connection.text());
     begin_log_line(connection, desk, world);
     check_body(connection, &desk.request, listener)?;
+    if let Some(answer) = challenge::answer(&connection.view(&desk.request), &world.site.challenges) {
+        record.status = answer.status;
+        let edits = HeaderEdits::default();
+        return answer_own(connection, desk, listener, record, &edits, |out, _, also| {
+            answer::respond(out, &answer, &edits, !desk.to_head, also)
+        })
+        .await;
+    }
     let route = find_route(connection, desk, world, listener, record)?;
     let pool = match &route.route.action {
         Action::Pool(pool) => *pool,
@@ -292,31 +302,47 @@ async fn answer_by_route(
     route: &RouteSite,
     record: &mut Record,
 ) -> Result<Next, End> {
+    let edits = &route.route.response_headers;
+    match &route.route.action {
+        Action::Redirect(redirect) => {
+            record.status = redirect.status;
+            answer_own(connection, desk, listener, record, edits, |out, view, also| {
+                answer::redirect(out, redirect, &view, edits, also);
+                0
+            })
+            .await
+        }
+        Action::Respond(respond) if desk.request.extended_connect && respond.status < 300 => {
+            // It would mean that the protocol was granted.
+            Err(End::answer(501, "this route answers by itself and carries no other protocol"))
+        }
+        Action::Respond(respond) => {
+            record.status = respond.status;
+            answer_own(connection, desk, listener, record, edits, |out, _, also| {
+                answer::respond(out, respond, edits, !desk.to_head, also)
+            })
+            .await
+        }
+        Action::Pool(_) | Action::Split(_) => unreachable!("these go to a server"),
+    }
+}
+
+/// Sends what `write` puts together, which says how long its body is.
+async fn answer_own(
+    connection: &mut Connection,
+    desk: &Desk,
+    listener: &ListenerSite,
+    record: &mut Record,
+    edits: &HeaderEdits,
+    write: impl FnOnce(&mut Vec<u8>, View<'_>, Also<'_>) -> usize,
+) -> Result<Next, End> {
     let (next, option) = after_own_answer(connection, desk);
     let worker = Rc::clone(&connection.worker);
     let mut out = worker.head_room.take();
     out.clear();
-    {
-        let view = connection.view(&desk.request);
-        let edits = &route.route.response_headers;
-        match &route.route.action {
-            Action::Redirect(redirect) => {
-                record.status = redirect.status;
-                answer::redirect(&mut out, redirect, &view, edits, option);
-            }
-            Action::Respond(respond) if desk.request.extended_connect && respond.status < 300 => {
-                // It would mean that the protocol was granted.
-                return Err(End::answer(501, "this route answers by itself and carries no other protocol"));
-            }
-            Action::Respond(respond) => {
-                record.status = respond.status;
-                record.response_bytes =
-                    answer::respond(&mut out, respond, edits, !desk.to_head, option) as u64;
-            }
-            Action::Pool(_) | Action::Split(_) => unreachable!("these go to a server"),
-        }
-    }
-    let body = record.response_bytes as usize;
+    let also = Also { connection: option, hsts: listener.hsts(edits) };
+    let body = write(&mut out, connection.view(&desk.request), also);
+    record.response_bytes = body as u64;
     let written = write_out(connection, &out, body, listener.settings.body_timeout).await;
     worker.head_room.set(out);
     written?;
@@ -340,14 +366,15 @@ async fn refuse(
     };
     let mut out = connection.worker.head_room.take();
     out.clear();
+    let also = Also { connection: option, hsts: listener.hsts(&HeaderEdits::default()) };
     let body = if desk.is_grpc {
         let status = grpc::status_for(answer.status);
-        answer.write_grpc(&mut out, status, option, connection.wire.is_http2());
+        answer.write_grpc(&mut out, status, also, connection.wire.is_http2());
         (record.status, record.grpc_status) = (200, Some(status));
         0
     } else {
         record.status = answer.status;
-        answer.write(&mut out, !desk.to_head, option)
+        answer.write(&mut out, !desk.to_head, also)
     };
     record.response_bytes += body as u64;
     record.reason = Some(answer.reason);

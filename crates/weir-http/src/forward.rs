@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 
 use weir_config::{ForwardedFields, HeaderEdits, Route};
+use weir_tls::Identity;
 
 use crate::head::{
     BodyLength, ConnectionOptions, Field, FieldKind, RequestHead, ResponseHead, Span, connection_names,
@@ -22,6 +23,10 @@ pub(crate) struct Forwarding<'a> {
     pub(crate) scheme: &'static str,
     /// The client is a proxy that is believed.
     pub(crate) trusted: bool,
+    /// The listener itself asks who its clients are: nobody else is believed in that.
+    pub(crate) asks_clients: bool,
+    /// What the client's certificate says.
+    pub(crate) identity: Option<&'a Identity>,
     pub(crate) fields: ForwardedFields,
     /// The host when the request has none (HTTP/1.0).
     pub(crate) host_default: std::net::SocketAddr,
@@ -42,7 +47,7 @@ pub(crate) enum Handshake<'a> {
 
 /// Writes the head of `request` as the server shall see it.
 pub(crate) fn request(out: &mut Vec<u8>, request: &RequestHead, forwarding: &Forwarding<'_>) {
-    let Forwarding { route, text, trusted, handshake, .. } = *forwarding;
+    let Forwarding { route, text, trusted, asks_clients, handshake, .. } = *forwarding;
     out.extend_from_slice(request.method.of(text));
     out.push(b' ');
     match (request.target.of(text), request.method.of(text)) {
@@ -57,6 +62,7 @@ pub(crate) fn request(out: &mut Vec<u8>, request: &RequestHead, forwarding: &For
         matches!(kind, FieldKind::ContentLength | FieldKind::TransferEncoding)
             || (own_host && kind == FieldKind::Host)
             || (!trusted && kind.is_forwarding())
+            || (asks_clients && kind == FieldKind::ClientCert)
             || (kind == FieldKind::Expect && !request.expects_continue)
             || (kind.is_handshake() && handshake != Handshake::AsItCame)
     });
@@ -92,6 +98,8 @@ pub(crate) struct Answering<'a> {
     pub(crate) connection: Option<&'static str>,
     /// The protocol that is upgraded to with status 101, or wanted with 426.
     pub(crate) upgrade: Option<Span>,
+    /// `Strict-Transport-Security`, in place of the server's: there must be one only (RFC 6797 section 7.1).
+    pub(crate) hsts: Option<&'a str>,
     /// The protocol changes, and what says so is not what the server said.
     pub(crate) switch: Option<Switch<'a>>,
 }
@@ -108,7 +116,15 @@ pub(crate) enum Switch<'a> {
 impl<'a> Answering<'a> {
     /// Nothing but the route's edits.
     pub(crate) fn plain(edits: &'a HeaderEdits) -> Self {
-        Self { edits, encode: false, decode: false, connection: None, upgrade: None, switch: None }
+        Self {
+            edits,
+            encode: false,
+            decode: false,
+            connection: None,
+            upgrade: None,
+            hsts: None,
+            switch: None,
+        }
     }
 }
 
@@ -123,6 +139,7 @@ pub(crate) fn response(out: &mut Vec<u8>, response: &ResponseHead, text: &[u8], 
     status_line(out, status, reason);
     copy(out, text, &response.fields, response.connection, answering.edits, |kind| {
         (answering.decode && kind == FieldKind::TransferEncoding)
+            || (answering.hsts.is_some() && kind == FieldKind::StrictTransportSecurity)
             // RFC 9110 section 8.6: not with 1xx and 204.
             || (kind == FieldKind::ContentLength && (status < 200 || status == 204))
             // RFC 9110 section 9.3.6: nor with what grants a CONNECT, where it would mean nothing.
@@ -134,6 +151,9 @@ pub(crate) fn response(out: &mut Vec<u8>, response: &ResponseHead, text: &[u8], 
     if let Some(protocol) = answering.upgrade {
         line(out, b"upgrade", protocol.of(text));
         line(out, b"connection", b"upgrade");
+    }
+    if let Some(hsts) = answering.hsts {
+        line(out, b"strict-transport-security", hsts.as_bytes());
     }
     if let Some(Switch::Connection { protocol, accept }) = answering.switch {
         line(out, b"upgrade", protocol);
@@ -165,7 +185,7 @@ fn framing(out: &mut Vec<u8>, request: &RequestHead) {
             decimal(out, bytes);
             out.extend_from_slice(b"\r\n");
         }
-        // What ends with its stream goes on in chunks; HTTP/2 leaves the line away.
+        // What ends with its stream has no other end in HTTP/1; in HTTP/2 the line is left out again.
         BodyLength::Chunked | BodyLength::UntilEnd => {
             out.extend_from_slice(b"transfer-encoding: chunked\r\n");
         }
@@ -260,6 +280,11 @@ fn about_client(out: &mut Vec<u8>, request: &RequestHead, forwarding: &Forwardin
     let Forwarding { client, scheme, text, trusted, fields, route, .. } = *forwarding;
     let edits = &route.request_headers;
     let edited = |name: &str| !edits.is_empty() && is_edited_away(edits, name.as_bytes());
+    for (name, value) in forwarding.identity.into_iter().flat_map(Identity::fields) {
+        if !edited(name) {
+            line(out, name.as_bytes(), value.as_bytes());
+        }
+    }
     let said = |kind| trusted && request.fields.iter().any(|field| field.kind == kind);
     let host = request.host.map_or(&b""[..], |host| host.of(text));
     let address = IpText::new(client);
@@ -297,6 +322,11 @@ fn about_client(out: &mut Vec<u8>, request: &RequestHead, forwarding: &Forwardin
 pub(crate) fn is_edited_away(edits: &HeaderEdits, name: &[u8]) -> bool {
     let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
     edits.remove.iter().any(|name| is(name)) || edits.set.iter().any(|(name, _)| is(name))
+}
+
+/// The edits have a say in a field of this name.
+pub(crate) fn is_edited(edits: &HeaderEdits, name: &[u8]) -> bool {
+    is_edited_away(edits, name) || edits.add.iter().any(|(own, _)| name.eq_ignore_ascii_case(own.as_bytes()))
 }
 
 /// Writes the fields that the edits set and add.

@@ -35,6 +35,8 @@ pub fn request(
         client,
         scheme: "http",
         trusted,
+        asks_clients: false,
+        identity: None,
         fields,
         host_default: HOST_DEFAULT,
         handshake: Handshake::AsItCame,

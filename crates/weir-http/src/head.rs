@@ -76,6 +76,8 @@ pub enum BodyLength {
 pub enum FieldKind {
     #[default]
     Other,
+    /// `Client-Cert` (RFC 9440) and its like, lookalikes included.
+    ClientCert,
     Connection,
     ContentLength,
     Expect,
@@ -85,6 +87,7 @@ pub enum FieldKind {
     Host,
     KeepAlive,
     ProxyConnection,
+    StrictTransportSecurity,
     SecWebSocketAccept,
     SecWebSocketKey,
     Te,
@@ -108,6 +111,7 @@ impl FieldKind {
             (7, b'u') => K::Upgrade.if_named(b"upgrade", name),
             (9, b'f') => K::Forwarded.if_named(b"forwarded", name),
             (10, b'c') => K::Connection.if_named(b"connection", name),
+            (11, b'c') => K::ClientCert.if_named(b"client-cert", name),
             (10, b'k') => K::KeepAlive.if_named(b"keep-alive", name),
             (14, b'c') => K::ContentLength.if_named(b"content-length", name),
             (15, b'x') => K::XForwardedFor.if_named(b"x-forwarded-for", name),
@@ -115,8 +119,17 @@ impl FieldKind {
             (16, b'p') => K::ProxyConnection.if_named(b"proxy-connection", name),
             (17, b's') => K::SecWebSocketKey.if_named(b"sec-websocket-key", name),
             (17, b't') => K::TransferEncoding.if_named(b"transfer-encoding", name),
-            (17, b'x') => K::XForwardedProto.if_named(b"x-forwarded-proto", name),
+            (17, b'c') => K::ClientCert.if_named(b"client-cert-chain", name),
+            (17, b'x') => match K::XForwardedProto.if_named(b"x-forwarded-proto", name) {
+                K::Other => K::ClientCert.if_named(b"x-client-cert-san", name),
+                kind => kind,
+            },
             (20, b's') => K::SecWebSocketAccept.if_named(b"sec-websocket-accept", name),
+            (21, b'x') => K::ClientCert.if_named(b"x-client-cert-subject", name),
+            // Written by Envoy; servers that stood behind one may believe it.
+            (23, b'x') => K::ClientCert.if_named(b"x-forwarded-client-cert", name),
+            (25, b's') => K::StrictTransportSecurity.if_named(b"strict-transport-security", name),
+            (25, b'x') => K::ClientCert.if_named(b"x-client-cert-fingerprint", name),
             _ => K::Other,
         }
     }
@@ -129,7 +142,7 @@ impl FieldKind {
         if is_named {
             self
         } else if self.is_forwarding() && is_lookalike(name, word) {
-            Self::ForwardedLookalike
+            if self == Self::ClientCert { self } else { Self::ForwardedLookalike }
         } else {
             Self::Other
         }
@@ -158,7 +171,12 @@ impl FieldKind {
         use FieldKind as K;
         matches!(
             self,
-            K::Forwarded | K::ForwardedLookalike | K::XForwardedFor | K::XForwardedHost | K::XForwardedProto
+            K::ClientCert
+                | K::Forwarded
+                | K::ForwardedLookalike
+                | K::XForwardedFor
+                | K::XForwardedHost
+                | K::XForwardedProto
         )
     }
 

@@ -8,6 +8,7 @@
 mod access_log;
 mod answer;
 mod attempt;
+mod challenge;
 mod connection;
 pub mod counters;
 mod engine;
@@ -30,4 +31,4 @@ mod wire;
 
 pub use access_log::AccessLog;
 pub use engine::{Engine, OnConnectFailure, Shared};
-pub use site::{ListenerId, ListenerSite, PerWorker, PoolSite, RouteSite, Site};
+pub use site::{ListenerId, ListenerSite, PerWorker, PoolSite, RouteSite, Site, TlsSite};

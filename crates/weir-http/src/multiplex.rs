@@ -7,6 +7,7 @@
 
 mod downstream;
 mod io;
+mod settings;
 mod stream;
 mod upstream;
 

@@ -190,6 +190,8 @@ impl<'a> Relay<'a> {
                 client,
                 scheme: self.connection.scheme(),
                 trusted: settings.trusted_proxies.iter().any(|network| network.contains(&client)),
+                asks_clients: self.listener.tls.as_ref().is_some_and(|tls| tls.asks_clients),
+                identity: self.connection.identity.as_deref(),
                 fields: settings.forwarded,
                 host_default: self.upstream.link().address(),
                 handshake: self.wish.handshake(),

@@ -3,12 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use weir_balance::Pool;
-use weir_config::{HashKey, HttpSettings, KeepAlive, PoolProtocol, Route};
+use weir_config::{HashKey, HeaderEdits, HttpSettings, KeepAlive, PoolProtocol, Route};
 use weir_route::Table;
+use weir_tls::acme::Challenges;
 
 use crate::{
     access_log::AccessLog,
     counters::{ListenerCounters, RouteCounters, ServerCounters},
+    forward::is_edited,
     h1::HeadLimits,
 };
 
@@ -25,6 +27,8 @@ pub struct Site {
     pub pools: Vec<PoolSite>,
     /// Where exchanges are written down.
     pub access_log: Option<Arc<AccessLog>>,
+    /// What ACME servers may ask for, on any listener and before any route.
+    pub challenges: Challenges,
 }
 
 /// One listener.
@@ -36,8 +40,8 @@ pub struct ListenerSite {
     pub name: String,
     /// Limits and habits.
     pub settings: HttpSettings,
-    /// What is offered to clients, where they are to use TLS.
-    pub tls: Option<Arc<weir_tls::Server>>,
+    /// Where clients are to use TLS.
+    pub tls: Option<TlsSite>,
     /// Finds the route of a request; its indices are those of `routes`.
     pub table: Table,
     /// The routes in their written order.
@@ -52,6 +56,12 @@ impl ListenerSite {
         self.tls.is_none() && self.settings.protocols.h2
     }
 
+    /// `Strict-Transport-Security` for an answer with these edits, unless they say something of it themselves.
+    pub(crate) fn hsts(&self, edits: &HeaderEdits) -> Option<&str> {
+        let value = self.tls.as_ref()?.hsts.as_deref()?;
+        (edits.is_empty() || !is_edited(edits, b"strict-transport-security")).then_some(value)
+    }
+
     /// The limits of a request's head.
     pub(crate) fn head_limits(&self) -> HeadLimits {
         HeadLimits {
@@ -60,6 +70,19 @@ impl ListenerSite {
             uri_bytes_max: self.settings.max_uri_bytes,
         }
     }
+}
+
+/// TLS of one listener.
+#[derive(Debug)]
+pub struct TlsSite {
+    /// What is offered to clients.
+    pub server: Arc<weir_tls::Server>,
+    /// From the accept to the end of the handshake.
+    pub handshake_timeout: Duration,
+    /// The value of `Strict-Transport-Security`.
+    pub hsts: Option<String>,
+    /// Clients are asked for certificates.
+    pub asks_clients: bool,
 }
 
 /// One route.

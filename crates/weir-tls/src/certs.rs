@@ -13,7 +13,7 @@ use std::time::SystemTime;
 use rustls::sign::CertifiedKey;
 use weir_config::{CertificateFiles, Late, Severity};
 
-mod der;
+pub(crate) mod der;
 mod directory;
 mod entry;
 mod index;

@@ -9,6 +9,8 @@ pub mod acme;
 pub mod certs;
 mod client;
 mod files;
+mod handshake;
+mod identity;
 mod server;
 mod session;
 mod stream;
@@ -18,6 +20,8 @@ mod websocket;
 
 pub use client::Client;
 pub use files::ticket_keys;
+pub use handshake::{Failure, Handshake, why};
+pub use identity::{CLIENT_CERTIFICATE_BYTES_MAX, Identity};
 pub use server::Server;
 pub use session::{Rooms, Session};
 pub use stream::Stream;

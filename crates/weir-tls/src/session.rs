@@ -14,11 +14,15 @@ use std::{
 };
 
 use rustls::{
+    CertificateError, CommonState, Error, HandshakeKind, ProtocolVersion,
     client::UnbufferedClientConnection,
     server::UnbufferedServerConnection,
     unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus},
 };
+use weir_config::TlsVersion;
 use weir_net::{Buffer, Buffers, Spares};
+
+use crate::{Handshake, Identity};
 
 /// The most that is encrypted at a time, in bytes: two full records. What a body's buffer holds goes out in one call.
 const WRITE_BYTES_MAX: usize = 2 * RECORD_BYTES_MAX;
@@ -144,6 +148,36 @@ impl Session {
         }
     }
 
+    /// How the handshake has ended; `None` before it has.
+    pub fn handshake(&self) -> Option<Handshake> {
+        if self.is_handshaking() {
+            return None;
+        }
+        let state = self.state();
+        let version = match state.protocol_version()? {
+            ProtocolVersion::TLSv1_2 => TlsVersion::Tls12,
+            _ => TlsVersion::Tls13,
+        };
+        Some(Handshake { version, resumed: state.handshake_kind() == Some(HandshakeKind::Resumed) })
+    }
+
+    /// Who the peer is, if it has shown a certificate, which has been verified.
+    ///
+    /// # Errors
+    /// The certificate is larger than [`crate::CLIENT_CERTIFICATE_BYTES_MAX`], or cannot be read.
+    pub fn identity(&self) -> Result<Option<Identity>, io::Error> {
+        let Some(leaf) = self.state().peer_certificates().and_then(<[_]>::first) else { return Ok(None) };
+        let wrong = || io::Error::new(ErrorKind::InvalidData, Error::from(CertificateError::BadEncoding));
+        Identity::of(leaf).map(Some).ok_or_else(wrong)
+    }
+
+    fn state(&self) -> &CommonState {
+        match &self.side {
+            Side::Server(connection) => connection,
+            Side::Client(connection) => connection,
+        }
+    }
+
     pub(crate) fn is_handshaking(&self) -> bool {
         match &self.side {
             Side::Server(connection) => connection.is_handshaking(),
@@ -243,7 +277,7 @@ impl Session {
     }
 
     /// Takes one step of rustls.
-    fn step(&mut self, wish: Wish<'_>, target: Option<&mut Buffer>) -> Result<Step, rustls::Error> {
+    fn step(&mut self, wish: Wish<'_>, target: Option<&mut Buffer>) -> Result<Step, Error> {
         let input = match (&mut self.arrived, wish) {
             (Some(arrived), Wish::Read) => arrived.filled_mut(),
             _ => &mut [],
@@ -267,11 +301,11 @@ impl Session {
     }
 
     /// Takes steps until `wish` is granted.
-    fn grant(&mut self, wish: Wish<'_>) -> Result<(), rustls::Error> {
+    fn grant(&mut self, wish: Wish<'_>) -> Result<(), Error> {
         loop {
             match self.step(wish, None)? {
                 Step::Done => return Ok(()),
-                Step::Blocked => return Err(rustls::Error::HandshakeNotComplete),
+                Step::Blocked => return Err(Error::HandshakeNotComplete),
                 Step::Again | Step::Data => {}
                 Step::PeerClosed => self.end = End::PeerClosed,
             }
@@ -279,7 +313,7 @@ impl Session {
     }
 
     /// Tells the peer what was wrong, if it takes it at once.
-    fn fail(&mut self, tcp: &mut weir_net::Stream, error: rustls::Error) -> io::Error {
+    fn fail(&mut self, tcp: &mut weir_net::Stream, error: Error) -> io::Error {
         self.end = End::Closed;
         self.arrived = None;
         // rustls has an alert for the peer, unless what it sent was one.
@@ -406,7 +440,7 @@ fn step<Data>(
     wish: Wish<'_>,
     out: &mut Out,
     sink: &mut Sink<'_>,
-) -> (usize, Result<Step, rustls::Error>) {
+) -> (usize, Result<Step, Error>) {
     let discard = status.discard;
     let step = status.state.and_then(|state| match state {
         ConnectionState::ReadTraffic(mut traffic) => {
@@ -435,7 +469,7 @@ fn step<Data>(
                 Wish::Write(bytes) => out.write(sink.rooms, |room| required(traffic.encrypt(bytes, room))),
                 Wish::Close => out.write(sink.rooms, |room| required(traffic.queue_close_notify(room))),
             };
-            written.map(|()| Step::Done).ok_or(rustls::Error::EncryptError)
+            written.map(|()| Step::Done).ok_or(Error::EncryptError)
         }
         // Early data is never accepted. More states may come with a newer rustls: they wait for input at worst.
         _ => Ok(Step::Blocked),

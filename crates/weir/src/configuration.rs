@@ -6,13 +6,14 @@ use std::{
 };
 
 use weir_config::{Checked, Errors};
+use weir_control::Source;
 
 use crate::cli::USUAL_FILES;
 
 /// Checks a file: a summary on standard output, or with `effective` the whole of it, warnings and errors on
 /// standard error.
 pub(crate) fn check(file: &Path, effective: bool) -> Result<(), Errors> {
-    let checked = weir_config::load(file)?;
+    let checked = weir_control::check(&Source::File(file.to_owned()))?;
     warn(&checked);
     print(&if effective { checked.effective() } else { checked.summary() + "\n" });
     Ok(())

@@ -93,9 +93,9 @@ fn windows_of_the_server() {
             t.client.try_send([data(1, vec![0; 16_384])]);
         }
         let expected = Expect::stream(1, code::FLOW_CONTROL_ERROR);
-        // "A receiver MAY respond with a stream error or connection error of type FLOW_CONTROL_ERROR" (section 6.9).
-        let expected = if t.target.is_weir() { expected } else { expected.or(Expect::nothing()) };
-        expected.check(&mut t.client)
+        // "A receiver MAY respond with a stream error or connection error of type FLOW_CONTROL_ERROR" (section 6.9). And
+        // what waits in the kernel's buffers towards the server behind has made room again, which may be megabytes.
+        expected.or(Expect::nothing()).check(&mut t.client)
     });
     s.talk_graded("more than the window by one octet, at once", TOO_MUCH, |t| {
         let windows = Windows::of(&t.client);
@@ -181,7 +181,12 @@ impl Windows {
 
     #[track_caller]
     fn wait(&mut self, client: &mut H2Client) {
-        client.wait_for("WINDOW_UPDATE", |event| matches!(event, Event::WindowUpdate { .. }).then_some(()));
+        // It may have come while something else was waited for.
         self.update(client);
+        if self.room() == 0 {
+            client
+                .wait_for("WINDOW_UPDATE", |event| matches!(event, Event::WindowUpdate { .. }).then_some(()));
+            self.update(client);
+        }
     }
 }

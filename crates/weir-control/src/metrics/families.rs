@@ -7,6 +7,7 @@ use weir_http::counters::{
     Counter, GrpcAnswers, Histogram, LATENCY_BOUNDS_US, Limit, ListenerCounters, RouteCounters,
     ServerCounters, StatusClasses,
 };
+use weir_http::h2::Abuse;
 
 use weir_http::grpc::GRPC_STATUSES;
 
@@ -15,6 +16,8 @@ use crate::{
     registry::{Registry, ServerEntry},
     running::State,
 };
+
+mod tls;
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
@@ -27,6 +30,7 @@ pub(crate) fn text(state: &State) -> String {
     routes(&mut out, &registry);
     servers(&mut out, &registry);
     checks(&mut out, state);
+    tls::write(&mut out, &registry, state);
     limits(&mut out, &registry, state);
     out.finish()
 }
@@ -184,6 +188,14 @@ fn limits(out: &mut Exposition, registry: &Registry, state: &State) {
         family.sample(&[("limit", limit.name())], times);
     }
     family.sample(&[("limit", "connect_failure_queue")], state.checker.passive_dropped());
+    let help = "HTTP/2 connections of clients that were ended for what came on them.";
+    let mut family = out.counter("weir_http2_connections_ended", help);
+    for abuse in Abuse::ALL {
+        let times = registry.workers.iter().map(|worker| worker.times_abused(abuse)).sum();
+        family.sample(&[("reason", abuse.name())], times);
+    }
+    let errors = registry.workers.iter().map(|worker| worker.http2_errors.get()).sum();
+    family.sample(&[("reason", "error")], errors);
 }
 
 fn sum<T>(blocks: &[Arc<T>], get: impl Fn(&T) -> &Counter) -> u64 {

@@ -160,6 +160,9 @@ impl Stream {
     /// Forgets the text of the last head.
     pub(crate) fn forget_text(&mut self) {
         mem::take(&mut self.text);
+        if let Some(key) = self.key {
+            self.home.mux.borrow_mut().forget_head(key);
+        }
     }
 }
 

@@ -16,13 +16,9 @@ use weir_tls::Stream as Socket;
 use super::{
     Multiplex, Stream,
     io::{Input, Turn},
+    settings,
 };
-use crate::{
-    counters::Limit,
-    engine::Worker,
-    h2::{Mux, Settings},
-    upstream::ServerLink,
-};
+use crate::{counters::Limit, engine::Worker, h2::Mux, upstream::ServerLink};
 
 /// A worker's HTTP/2 connections to one server.
 #[derive(Debug, Default)]
@@ -119,7 +115,7 @@ pub(crate) async fn obtain(
     } else if !is_agreed {
         return Err(io::Error::new(io::ErrorKind::Unsupported, "the server does not speak HTTP/2"));
     }
-    let home = Rc::new(Multiplex::new(Mux::client(Settings::default()), scheme));
+    let home = Rc::new(Multiplex::new(Mux::client(settings::upstream()), scheme));
     trunks.open.borrow_mut().push(Rc::clone(&home));
     drop(dialing);
     let stream = Stream::to_open(&home);

@@ -49,6 +49,7 @@ impl Relay<'_> {
         // The head is gone when its body has come.
         let status_in_head =
             self.desk.is_grpc.then(|| grpc::status_of(&self.desk.response, self.reply_text())).flatten();
+        answering.hsts = self.listener.hsts(&self.route.route.response_headers);
         self.answering = true;
         self.write_response(&answering, &mut download, More::Body).await?;
         record.status = self.desk.response.status;
@@ -180,24 +181,23 @@ impl Plan {
     /// For a body of this length, towards a client of this version, whose connection may stay open if the answer's
     /// end can be seen.
     pub(crate) fn new(body: BodyLength, client: Version, may_keep: bool) -> Self {
-        let is_http10 = client == Version::Http10;
         let (coding, has_end) = match (body, client) {
             (BodyLength::None | BodyLength::Sized(_), _) => (Coding::AsIs, true),
-            (BodyLength::Chunked, Version::Http11) => (Coding::AsIs, true),
-            (BodyLength::UntilEnd, Version::Http11) => (Coding::Encode, true),
             (BodyLength::Chunked, Version::Http10) => (Coding::Decode, false),
-            (BodyLength::UntilEnd, Version::Http10) => (Coding::AsIs, false),
-            // A stream has an end of its own.
+            (BodyLength::Chunked, Version::Http11) => (Coding::AsIs, true),
             (BodyLength::Chunked, Version::Http2) => (Coding::Decode, true),
+            (BodyLength::UntilEnd, Version::Http10) => (Coding::AsIs, false),
+            (BodyLength::UntilEnd, Version::Http11) => (Coding::Encode, true),
             (BodyLength::UntilEnd, Version::Http2) => (Coding::AsIs, true),
         };
         let keeps_client = may_keep && has_end;
-        let option = match (keeps_client, is_http10) {
-            (false, _) => Some("close"),
-            (true, false) => None,
-            (true, true) => Some("keep-alive"),
+        let connection = match (client, keeps_client) {
+            (Version::Http2, _) | (Version::Http11, true) => None,
+            (Version::Http10 | Version::Http11, false) => Some("close"),
+            (Version::Http10, true) => Some("keep-alive"),
         };
-        Self { coding, hides_chunked: is_http10, ends_by_close: !has_end, keeps_client, connection: option }
+        let hides_chunked = client != Version::Http11;
+        Self { coding, hides_chunked, ends_by_close: !has_end, keeps_client, connection }
     }
 
     /// What this means for the head.

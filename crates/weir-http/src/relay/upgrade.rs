@@ -109,7 +109,8 @@ impl Relay<'_> {
     /// The server has granted it: from here on both sides belong to another protocol.
     pub(super) async fn upgrade(&mut self, record: &mut Record) -> Result<Outcome, End> {
         let wish = std::mem::take(&mut self.wish);
-        let plain = Answering::plain(&self.route.route.response_headers);
+        let edits = &self.route.route.response_headers;
+        let plain = Answering { hsts: self.listener.hsts(edits), ..Answering::plain(edits) };
         let answering = match &wish {
             Wish::None => {
                 return Err(bad_gateway("it switches protocols, which the request did not ask for"));

@@ -5,6 +5,7 @@
 //! order), so each change copies the table.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -25,6 +26,13 @@ pub const CHALLENGES_MAX: usize = 1000;
 #[derive(Clone, Default)]
 pub struct Challenges {
     shared: Arc<Shared>,
+}
+
+impl fmt::Debug for Challenges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Keys are among them.
+        f.debug_struct("Challenges").finish_non_exhaustive()
+    }
 }
 
 #[derive(Default)]

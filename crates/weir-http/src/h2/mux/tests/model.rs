@@ -260,7 +260,7 @@ fn settings() -> impl Strategy<Value = Settings> {
 
 /// Tiny windows make honest peers look like a flood: here it is not the budgets that are tried.
 fn generous() -> crate::h2::Budgets {
-    let much = crate::h2::Budget { burst: u32::MAX, per_second: 0 };
+    let much = crate::h2::Budget::per_second(u32::MAX, 0);
     crate::h2::Budgets {
         small_data: much,
         window_updates: much,

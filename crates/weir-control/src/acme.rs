@@ -1,0 +1,66 @@
+//! From `acme` in the file to what the ACME client orders: files and secrets read, words in its terms.
+
+use std::fmt::Display;
+
+use weir_config::{Acme, Certificate, CertificateSource, Config, Late, Place, Secret, Severity};
+use weir_tls::acme::{Account, Challenge, External, KeyType, Order};
+
+/// What is to be kept; nothing if the file has no `acme`.
+///
+/// # Errors
+/// What is wrong with what it names, for [`weir_config::Checked::report`].
+pub(crate) fn orders(config: &Config) -> Result<Vec<Order>, Vec<Late>> {
+    let (mut orders, mut found) = (Vec::new(), Vec::new());
+    for certificate in &config.certificates {
+        if let CertificateSource::Acme(acme) = &certificate.source {
+            match order(certificate, acme) {
+                Ok(order) => orders.push(order),
+                Err(late) => found.push(late),
+            }
+        }
+    }
+    if found.is_empty() { Ok(orders) } else { Err(found) }
+}
+
+fn order(certificate: &Certificate, acme: &Acme) -> Result<Order, Late> {
+    let ca = acme.ca.as_ref().map(|file| {
+        std::fs::read(&file.path)
+            .map_err(|error| problem(file.place, format!("{}: {error}", file.path.display())))
+    });
+    let external = acme.eab.as_ref().map(|eab| {
+        Ok(External { key_id: eab.kid.clone(), hmac_key: text(&eab.hmac_key)?.trim().to_owned() })
+    });
+    let order = Order {
+        name: certificate.name.clone(),
+        domains: acme.domains.clone(),
+        account: Account {
+            directory: acme.directory.clone(),
+            email: acme.email.clone(),
+            ca: ca.transpose()?,
+            external: external.transpose()?,
+        },
+        challenge: match acme.challenge {
+            weir_config::Challenge::Http01 => Challenge::Http01,
+            weir_config::Challenge::TlsAlpn01 => Challenge::TlsAlpn01,
+        },
+        key_type: match acme.key_type {
+            weir_config::KeyType::Ecdsa => KeyType::Ecdsa,
+            weir_config::KeyType::Rsa => KeyType::Rsa,
+        },
+    };
+    order.checked().map_err(|error| problem(certificate.place, error))
+}
+
+fn text(secret: &Secret) -> Result<String, Late> {
+    match secret {
+        Secret::File(file) => std::fs::read_to_string(&file.path)
+            .map_err(|error| problem(file.place, format!("{}: {error}", file.path.display()))),
+        Secret::Env { name, place } => {
+            std::env::var(name).map_err(|_| problem(*place, format!("the environment has no `{name}`")))
+        }
+    }
+}
+
+fn problem(place: Place, message: impl Display) -> Late {
+    Late { severity: Severity::Error, place, message: message.to_string(), help: None }
+}
