@@ -79,7 +79,7 @@ fn within_tls_on_both_sides() {
     let weir = Weir::start(&format!(
         "
 certificates:
-  test: {{ cert: {cert}, key: {key} }}
+  test: {{ cert: {cert}, key: {{ file: {key} }} }}
 listeners:
 {}pools:
 {}",
@@ -99,7 +99,7 @@ listeners:
 {}{}pools:
 {}{}",
         listener("dead", ""),
-        listener("small", ", http: { max_body_bytes: 1000 }"),
+        listener("small", ", http: { max_body_bytes: 1000B }"),
         pool("dead", SocketAddr::from(([127, 0, 0, 1], 1)), "health: none"),
         pool("small", address, "health: none"),
     ));
