@@ -116,7 +116,8 @@ class Socket:
             )
             if not isinstance(got, h2.events.DataReceived):
                 return got
-            self.ws.receive_data(got.data)
+            if got.data:
+                self.ws.receive_data(got.data)
 
 
 def messages():

@@ -1,9 +1,15 @@
 """A WebSocket server over HTTP/1.1 that echoes. The port is its first line of output; it ends with its input."""
 
 import asyncio
+import logging
+import struct
 import sys
+from socket import SO_LINGER, SOL_SOCKET
 
 import websockets
+
+# Of broken connections, which some cases want.
+logging.disable(logging.CRITICAL)
 
 
 async def echo(socket):
@@ -11,6 +17,9 @@ async def echo(socket):
         if message == "close":
             await socket.close(4001, "as you wish")
         elif message == "abort":
+            # A reset, not an end.
+            line = socket.transport.get_extra_info("socket")
+            line.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
             socket.transport.abort()
         else:
             await socket.send(message)

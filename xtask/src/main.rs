@@ -11,6 +11,7 @@ mod docs;
 mod fuzz;
 mod launch;
 mod peers;
+mod python;
 mod test;
 mod workspace;
 

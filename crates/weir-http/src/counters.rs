@@ -11,7 +11,10 @@ use std::{
 use weir_config::TlsVersion;
 use weir_tls::{Failure, Handshake};
 
-use crate::h2::{Abuse, Fatal, Refusals};
+use crate::{
+    grpc::GRPC_STATUSES,
+    h2::{Abuse, Fatal, Refusals},
+};
 
 /// A number with one writer.
 #[derive(Debug, Default)]
@@ -71,6 +74,17 @@ impl StatusClasses {
     }
 }
 
+/// Answers to calls of gRPC by their status, whose names are [`GRPC_STATUSES`].
+#[derive(Debug, Default)]
+pub struct GrpcAnswers(pub [Counter; GRPC_STATUSES.len()]);
+
+impl GrpcAnswers {
+    /// Counts one answer.
+    pub(crate) fn count(&self, status: u8) {
+        self.0[usize::from(status).min(GRPC_STATUSES.len() - 1)].add(1);
+    }
+}
+
 /// One route in one worker.
 #[derive(Debug, Default)]
 #[repr(align(128))]
@@ -85,6 +99,8 @@ pub struct RouteCounters {
     pub request_bytes: Counter,
     /// Bytes of response bodies, with their framing.
     pub response_bytes: Counter,
+    /// Answers to calls of gRPC.
+    pub grpc_answers: GrpcAnswers,
 }
 
 /// One server in one worker.
@@ -107,6 +123,8 @@ pub struct ServerCounters {
     pub failures: Counter,
     /// Idle connections now.
     pub idle: Counter,
+    /// Answers to calls of gRPC, the server's own: also what an ejection may judge by.
+    pub grpc_answers: GrpcAnswers,
 }
 
 /// One listener in one worker.

@@ -193,7 +193,7 @@ fn framing(out: &mut Vec<u8>, request: &RequestHead) {
         }
         // What ends with its stream has no other end in HTTP/1; in HTTP/2 the line is left out again.
         BodyLength::Chunked | BodyLength::UntilEnd => {
-            out.extend_from_slice(b"transfer-encoding: chunked\r\n")
+            out.extend_from_slice(b"transfer-encoding: chunked\r\n");
         }
         BodyLength::None if request.fields.iter().any(|field| field.kind == FieldKind::ContentLength) => {
             out.extend_from_slice(b"content-length: 0\r\n");

@@ -14,6 +14,7 @@ use crate::{
     counters::Limit,
     exchange::{End, Record},
     forward::{self, Answering},
+    grpc,
     h1::Body,
     head::{BodyLength, FieldKind, Version},
     pump::{Coding, Pump, Stop},
@@ -39,12 +40,15 @@ impl Relay<'_> {
         let plan = Plan::new(self.desk.response.body, self.desk.request.version, may_keep);
         let on_stream = self.upstream.wire.is_http2();
         let body = Body::of(self.desk.response.body, on_stream, u64::MAX, self.listener.head_limits());
-        let mut download = Pump::new(body, plan.coding);
+        let mut download = Pump::new(body, plan.coding).watching(self.desk.is_grpc);
         let mut answering = plan.answering(&self.route.route.response_headers);
         if self.desk.response.status == 426 {
             // RFC 9110 section 15.5.22: it must say which protocol is wanted.
             answering.upgrade = upgrade_field(&self.desk.response, self.reply_text());
         }
+        // The head is gone when its body has come.
+        let status_in_head =
+            self.desk.is_grpc.then(|| grpc::status_of(&self.desk.response, self.reply_text())).flatten();
         answering.hsts = self.listener.hsts(&self.route.route.response_headers);
         answering.says_empty = self.is_silently_empty();
         self.answering = true;
@@ -52,6 +56,17 @@ impl Relay<'_> {
         record.status = self.desk.response.status;
         let result = self.pump_both(&mut download).await;
         record.response_bytes += download.moved;
+        if self.desk.is_grpc {
+            let status = match &result {
+                Ok(()) => status_in_head
+                    .or(download.grpc_status)
+                    .unwrap_or_else(|| grpc::status_without(self.desk.response.status)),
+                Err(End::Cut(_)) => grpc::INTERNAL,
+                Err(_) => grpc::CANCELLED,
+            };
+            self.upstream.link().counters.grpc_answers.count(status);
+            record.grpc_status = Some(status);
+        }
         if matches!(result, Err(End::Cut(_))) && plan.ends_by_close {
             // Only a reset tells this client. It costs whatever of earlier answers the kernel has not sent yet, so those
             // that see from the framing that the end is missing get a plain close.
