@@ -4,6 +4,7 @@
 //! and RFC 7541. A client library would be of no use, since it refuses to send what a peer must refuse to take.
 //! Blocking sockets and threads, as everywhere in this crate.
 
+pub mod attack;
 pub mod audit;
 pub mod client;
 pub mod expect;

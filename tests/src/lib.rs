@@ -18,6 +18,7 @@ pub mod origin;
 pub mod pattern;
 pub mod peer;
 pub mod pki;
+pub mod python;
 pub mod tls;
 pub mod wait;
 pub mod weir;

@@ -190,6 +190,13 @@ pub fn curl(arguments: &[&str]) -> Output {
     command.output().unwrap_or_else(|error| panic!("curl: {error}; `cargo xtask test` installs it"))
 }
 
+/// Runs h2load, nghttp2's load generator, to its end.
+#[track_caller]
+pub fn h2load(arguments: &[&str]) -> Output {
+    let output = Command::new("h2load").args(arguments).output();
+    output.unwrap_or_else(|error| panic!("h2load: {error}; `cargo xtask test` installs it"))
+}
+
 /// What `openssl s_client` says of a connection to `address`.
 #[track_caller]
 pub fn s_client(address: SocketAddr, arguments: &[&str]) -> String {

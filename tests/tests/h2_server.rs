@@ -8,6 +8,7 @@ mod h2_server {
     mod continuation;
     mod control_data;
     mod data;
+    mod drain;
     mod errors;
     mod extensions;
     mod fields;
@@ -30,5 +31,6 @@ mod h2_server {
     mod rst_stream;
     mod settings;
     mod states;
+    mod uploads;
     mod window_update;
 }

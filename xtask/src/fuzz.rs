@@ -19,6 +19,7 @@ const TARGETS: &[(&str, &str)] = &[
     ("route_path", "route"),
     ("hpack_block", "http2"),
     ("h2_head", "http2"),
+    ("h2_frames", "frames"),
 ];
 
 /// For all targets together, unless `--minutes` says otherwise.

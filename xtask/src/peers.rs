@@ -22,6 +22,8 @@ pub(crate) const PEERS: &[Peer] = &[
     Peer { program: "openssl", package: "openssl" },
     Peer { program: "wrk", package: "wrk" },
     Peer { program: "strace", package: "strace" },
+    Peer { program: "h2load", package: "nghttp2-client" },
+    Peer { program: "python3", package: "python3" },
     Peer { program: "pebble", package: "pebble" },
     Peer { program: "pebble-challtestsrv", package: "pebble" },
 ];
@@ -49,6 +51,13 @@ pub(crate) fn ensure(peers: &[Peer]) -> Result<(), String> {
         "still missing after apt-get: {}\ninstall them by hand and run again, e.g.:\n  {by_hand}",
         join(still.iter().map(|peer| peer.program))
     ))
+}
+
+/// Tries to install a package that carries no program.
+pub(crate) fn install_package(package: &'static str) {
+    if let Some(privilege) = Privilege::find() {
+        install(privilege, &[&Peer { program: "", package }]);
+    }
 }
 
 fn missing(peers: &[Peer]) -> Vec<&Peer> {

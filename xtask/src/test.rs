@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::{peers, workspace};
+use crate::{peers, python, workspace};
 
 /// The property tests try the same inputs each time, so that what one change finds is not another change's failure.
 /// New inputs are looked for on purpose: see docs/fuzzing.md.
@@ -17,6 +17,7 @@ const PROPERTY_SEED: &str = "1";
 /// Runs all steps; the exit code says whether all of them passed.
 pub(crate) fn run() -> Result<ExitCode, String> {
     peers::ensure(peers::PEERS)?;
+    let python = python::ensure()?;
     let binary = workspace::target_dir()?.join("release").join("weir");
 
     let mut report = Report::default();
@@ -31,7 +32,7 @@ pub(crate) fn run() -> Result<ExitCode, String> {
     // The release profile, because that is what users run and what the tests' time limits are meant for.
     if report.step("binary", cargo(&["build", "--release", "--package", "weir"])) {
         let mut end_to_end = cargo(&["test", "--package", "weir-tests", "--no-fail-fast"]);
-        end_to_end.env("WEIR_BIN", binary);
+        end_to_end.env("WEIR_BIN", binary).env(python::VARIABLE, python);
         report.step("end to end", end_to_end);
     }
     report.print();

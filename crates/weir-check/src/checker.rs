@@ -33,6 +33,24 @@ pub struct Target {
     pub label: String,
     /// How it is checked; `None`: not at all, it counts as up.
     pub health: Option<weir_config::Health>,
+    /// How it is spoken to.
+    pub speech: Speech,
+}
+
+/// How a server is spoken to, by traffic and by checks alike.
+#[derive(Debug, Clone)]
+pub struct Speech {
+    /// Of its pool.
+    pub protocol: weir_config::PoolProtocol,
+    /// What is asked of it in a handshake, where it uses TLS.
+    pub tls: Option<Arc<weir_tls::Client>>,
+}
+
+impl Default for Speech {
+    /// HTTP/1.1 without TLS.
+    fn default() -> Self {
+        Self { protocol: weir_config::PoolProtocol::Http1, tls: None }
+    }
 }
 
 /// Watches servers until it is dropped.
@@ -150,8 +168,8 @@ async fn watch_over(watched: Arc<Watched>, shared: Arc<Shared>) {
     loop {
         watched.due().await;
         let _slot = shared.slots.acquire().await.expect("the semaphore is never closed");
-        let Some((address, settings)) = watched.begin() else { return };
-        let outcome = probe(address, &settings).await;
+        let Some((address, settings, speech)) = watched.begin() else { return };
+        let outcome = probe(address, &settings, &speech).await;
         watched.handle_outcome(outcome, &shared.outlet);
     }
 }

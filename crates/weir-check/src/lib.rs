@@ -18,7 +18,7 @@ mod schedule;
 pub mod verdict;
 mod watched;
 
-pub use checker::{Checker, Target};
+pub use checker::{Checker, Speech, Target};
 pub use event::{Event, HealthChanged};
 pub use passive::{ConnectFailure, PASSIVE_QUEUE_MAX, PassiveSender};
 pub use watched::Status;

@@ -2,9 +2,16 @@
 
 use std::{io, net::SocketAddr};
 
-use tokio::{net::TcpStream, time::timeout};
-use weir_config::{Health, Probe};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
+use weir_config::{Health, PoolProtocol, Probe};
 
+use crate::Speech;
+
+mod grpc;
 mod http;
 #[cfg(test)]
 mod tests;
@@ -20,11 +27,11 @@ pub(crate) enum Outcome {
     NotChecked(String),
 }
 
-/// Asks the server at `address` what `health` says, within `health.timeout` in all.
-pub(crate) async fn probe(address: SocketAddr, health: &Health) -> Outcome {
+/// Asks the server at `address` what `health` says, as `speech` says, within `health.timeout` in all.
+pub(crate) async fn probe(address: SocketAddr, health: &Health, speech: &Speech) -> Outcome {
     // Where it stood when time ran out, for the reason.
     let mut stage = Stage::Connect;
-    let asked = timeout(health.timeout, ask(address, &health.probe, &mut stage)).await;
+    let asked = timeout(health.timeout, ask(address, &health.probe, speech, &mut stage)).await;
     match asked {
         Ok(Ok(())) => Outcome::Passed,
         Ok(Err(Refusal::Theirs(reason))) => Outcome::Failed(reason),
@@ -37,6 +44,7 @@ pub(crate) async fn probe(address: SocketAddr, health: &Health) -> Outcome {
 #[derive(Debug, Clone, Copy)]
 enum Stage {
     Connect,
+    Handshake,
     Answer,
     Body,
 }
@@ -45,6 +53,7 @@ impl Stage {
     fn missing(self) -> &'static str {
         match self {
             Stage::Connect => "no connection",
+            Stage::Handshake => "no end of the TLS handshake",
             Stage::Answer => "no answer",
             Stage::Body => "no complete body",
         }
@@ -57,14 +66,42 @@ enum Refusal {
     Ours(String),
 }
 
-async fn ask(address: SocketAddr, probe: &Probe, stage: &mut Stage) -> Result<(), Refusal> {
-    let stream = TcpStream::connect(address).await.map_err(|error| connect_refusal(&error))?;
-    match probe {
-        Probe::Tcp => Ok(()),
-        // It is said in the log, and the server stays unknown: nobody believes in a check that is not there.
-        Probe::Grpc(_) => Err(Refusal::Ours("checks by gRPC are not built yet".to_owned())),
-        Probe::Http(expected) => http::ask(stream, address, expected, stage).await.map_err(Refusal::Theirs),
+async fn ask(address: SocketAddr, probe: &Probe, speech: &Speech, stage: &mut Stage) -> Result<(), Refusal> {
+    let tcp = TcpStream::connect(address).await.map_err(|error| connect_refusal(&error))?;
+    let Some(tls) = &speech.tls else {
+        let is_http2 = speech.protocol == PoolProtocol::H2;
+        return ask_on(tcp, Place { address, scheme: "http", is_http2 }, probe, stage).await;
+    };
+    *stage = Stage::Handshake;
+    let (stream, is_http2) =
+        tls.check(tcp, address).await.map_err(|error| Refusal::Theirs(format!("TLS: {error}")))?;
+    if speech.protocol == PoolProtocol::H2 && !is_http2 {
+        return Err(Refusal::Theirs("the server does not agree to HTTP/2".to_owned()));
     }
+    ask_on(stream, Place { address, scheme: "https", is_http2 }, probe, stage).await
+}
+
+/// Where a connection leads, and what is spoken on it.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    address: SocketAddr,
+    scheme: &'static str,
+    is_http2: bool,
+}
+
+async fn ask_on(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    place: Place,
+    probe: &Probe,
+    stage: &mut Stage,
+) -> Result<(), Refusal> {
+    let asked = match probe {
+        Probe::Tcp => Ok(()),
+        Probe::Grpc(_) if !place.is_http2 => Err("the server does not agree to HTTP/2".to_owned()),
+        Probe::Grpc(service) => grpc::ask(stream, place, service, stage).await,
+        Probe::Http(expected) => http::ask(stream, place, expected, stage).await,
+    };
+    asked.map_err(Refusal::Theirs)
 }
 
 fn connect_refusal(error: &io::Error) -> Refusal {

@@ -19,7 +19,7 @@ use weir_balance::{Health, Server};
 use weir_config::Health as Settings;
 
 use crate::{
-    Event, HealthChanged, Target,
+    Event, HealthChanged, Speech, Target,
     checker::Outlet,
     probe::Outcome,
     schedule::Schedule,
@@ -69,6 +69,7 @@ struct State {
     label: String,
     /// `None`: not checked, always up.
     settings: Option<Arc<Settings>>,
+    speech: Speech,
     verdict: Verdict,
     schedule: Schedule,
     last_start: Option<Instant>,
@@ -92,6 +93,7 @@ impl Watched {
             server: target.server,
             label: target.label,
             settings: target.health.map(Arc::new),
+            speech: target.speech,
             verdict: Verdict::new(Health::Unknown),
             schedule: Schedule::new(seed),
             last_start: None,
@@ -117,6 +119,7 @@ impl Watched {
         state.label = target.label;
         state.server = target.server;
         state.server.set_health(state.verdict.health());
+        state.speech = target.speech;
         let before = state.settings.take();
         state.settings = target.health.map(Arc::new);
         match (before, state.settings.clone()) {
@@ -159,8 +162,8 @@ impl Watched {
         }
     }
 
-    /// A check starts now: where, and what it asks. Sets the time of the one after it.
-    pub(crate) fn begin(&self) -> Option<(SocketAddr, Arc<Settings>)> {
+    /// A check starts now: where, what it asks, and how. Sets the time of the one after it.
+    pub(crate) fn begin(&self) -> Option<(SocketAddr, Arc<Settings>, Speech)> {
         let mut state = self.lock();
         let settings = Arc::clone(state.settings.as_ref()?);
         let now = Instant::now();
@@ -168,7 +171,7 @@ impl Watched {
             state.schedule.next_pause(settings.interval).max(CHECK_SPACING_MIN.min(settings.interval));
         state.last_start = Some(now);
         state.next_start = now + pause;
-        Some((state.server.address(), settings))
+        Some((state.server.address(), settings, state.speech.clone()))
     }
 
     /// Takes in what came of a check.

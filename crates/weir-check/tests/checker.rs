@@ -20,7 +20,7 @@ use tokio::{
     time::timeout,
 };
 use weir_balance::{Epoch, Health, Server};
-use weir_check::{Checker, ConnectFailure, Event, Status, Target};
+use weir_check::{Checker, ConnectFailure, Event, Speech, Status, Target};
 use weir_config::{HttpProbe, Probe};
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -257,7 +257,12 @@ fn server(pool: &str, port: u16) -> Arc<Server> {
 }
 
 fn target(server: &Arc<Server>, health: Option<weir_config::Health>) -> Target {
-    Target { server: Arc::clone(server), label: server.address().to_string(), health }
+    Target {
+        server: Arc::clone(server),
+        label: server.address().to_string(),
+        health,
+        speech: Speech::default(),
+    }
 }
 
 fn tcp(interval: Duration, fall: u32, rise: u32) -> Option<weir_config::Health> {

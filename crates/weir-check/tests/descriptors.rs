@@ -33,7 +33,12 @@ async fn want_of_descriptors_moves_no_server() {
     while let Ok(file) = File::open("/dev/null") {
         taken.push(file);
     }
-    let target = Target { server: Arc::clone(&server), label: "web1".to_owned(), health: Some(health) };
+    let target = Target {
+        server: Arc::clone(&server),
+        label: "web1".to_owned(),
+        health: Some(health),
+        speech: weir_check::Speech::default(),
+    };
     checker.apply(vec![target]);
     let event = timeout(DEADLINE, events.recv()).await.unwrap().unwrap();
     let Event::NotChecked { pool, label, reason } = event else { panic!("{event:?}") };

@@ -116,7 +116,7 @@ pub(crate) fn start_on(runtime: Runtime, source: Source) -> Result<Running, Erro
     let certificates = Certificates::new(runtime.handle(), challenges, tls.store.clone());
 
     let checker = Checker::new(runtime.handle().clone(), RandomState::new().hash_one(0), tell);
-    checker.apply(snapshot::targets(&config, &registry));
+    checker.apply(snapshot::targets(&config, &registry, &tls));
     runtime.block_on(checker.first_round(FIRST_CHECKS_TIMEOUT));
 
     let passive = checker.passive();
@@ -223,7 +223,7 @@ impl Running {
         self.shared.connections_per_worker_max.store(per_worker, Relaxed);
 
         // First the checks: a new server gets traffic when it has passed, and with the old snapshot none knows it.
-        self.state.checker.apply(snapshot::targets(&config, &registry));
+        self.state.checker.apply(snapshot::targets(&config, &registry, &tls));
         self.runtime().block_on(self.state.checker.first_round(FIRST_CHECKS_TIMEOUT));
         let (open, listening) = (std::mem::take(&mut change.open), self.addresses());
         let changed = self.runtime().block_on(self.workers().change(&built.site, open, &change.close));

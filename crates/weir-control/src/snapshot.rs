@@ -12,7 +12,7 @@ use std::{
 };
 
 use weir_balance::{Algorithm, Member, Pool};
-use weir_check::Target;
+use weir_check::{Speech, Target};
 use weir_config::{AccessLog, Balance, Config, Hsts, Listener, LogTarget};
 use weir_http::{ListenerSite, PoolSite, RouteSite, Site, TlsSite};
 use weir_route::Table;
@@ -58,14 +58,15 @@ pub(crate) fn build(
 }
 
 /// The servers to check.
-pub(crate) fn targets(config: &Config, registry: &Registry) -> Vec<Target> {
-    let pools = config.pools.iter().zip(&registry.pools);
+pub(crate) fn targets(config: &Config, registry: &Registry, tls: &Tls) -> Vec<Target> {
+    let pools = config.pools.iter().zip(&registry.pools).zip(&tls.clients);
     pools
-        .flat_map(|(pool, entry)| {
+        .flat_map(|((pool, entry), tls)| {
             entry.servers.iter().map(|server| Target {
                 server: Arc::clone(&server.server),
                 label: server.label.clone(),
                 health: pool.health.clone(),
+                speech: Speech { protocol: pool.protocol, tls: tls.clone() },
             })
         })
         .collect()

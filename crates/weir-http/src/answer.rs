@@ -7,6 +7,7 @@ use weir_route::Request as _;
 
 use crate::{
     forward::{decimal, display, edited, is_edited_away, line},
+    grpc,
     h1::Refusal,
     view::View,
 };
@@ -30,6 +31,22 @@ impl Answer {
         head(out, self.status, also);
         line(out, b"content-type", b"text/plain; charset=utf-8");
         content(out, body.as_bytes(), with_body)
+    }
+
+    /// Writes it for a client of gRPC, which expects its kind of status whatever happens: an answer of trailers alone,
+    /// with no body.
+    pub(crate) fn write_grpc(&self, out: &mut Vec<u8>, status: u8, also: Also<'_>, is_http2: bool) {
+        head(out, 200, also);
+        line(out, b"content-type", b"application/grpc");
+        out.extend_from_slice(b"grpc-status: ");
+        decimal(out, u64::from(status));
+        out.extend_from_slice(b"\r\ngrpc-message: ");
+        grpc::message(out, &self.reason);
+        out.extend_from_slice(b"\r\n");
+        if !is_http2 {
+            line(out, b"content-length", b"0");
+        }
+        out.extend_from_slice(b"\r\n");
     }
 }
 

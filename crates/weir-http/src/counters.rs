@@ -11,7 +11,10 @@ use std::{
 use weir_config::TlsVersion;
 use weir_tls::{Failure, Handshake};
 
-use crate::h2::{Abuse, Fatal};
+use crate::{
+    grpc::GRPC_STATUSES,
+    h2::{Abuse, Fatal, Refusals},
+};
 
 /// A number with one writer.
 #[derive(Debug, Default)]
@@ -71,6 +74,17 @@ impl StatusClasses {
     }
 }
 
+/// Answers to calls of gRPC by their status, whose names are [`GRPC_STATUSES`].
+#[derive(Debug, Default)]
+pub struct GrpcAnswers(pub [Counter; GRPC_STATUSES.len()]);
+
+impl GrpcAnswers {
+    /// Counts one answer.
+    pub(crate) fn count(&self, status: u8) {
+        self.0[usize::from(status).min(GRPC_STATUSES.len() - 1)].add(1);
+    }
+}
+
 /// One route in one worker.
 #[derive(Debug, Default)]
 #[repr(align(128))]
@@ -85,6 +99,8 @@ pub struct RouteCounters {
     pub request_bytes: Counter,
     /// Bytes of response bodies, with their framing.
     pub response_bytes: Counter,
+    /// Answers to calls of gRPC.
+    pub grpc_answers: GrpcAnswers,
 }
 
 /// One server in one worker.
@@ -107,6 +123,8 @@ pub struct ServerCounters {
     pub failures: Counter,
     /// Idle connections now.
     pub idle: Counter,
+    /// Answers to calls of gRPC, the server's own: also what an ejection may judge by.
+    pub grpc_answers: GrpcAnswers,
 }
 
 /// One listener in one worker.
@@ -188,11 +206,13 @@ pub enum Limit {
     ConnectAttempts,
     InterimResponses,
     AccessLogQueue,
+    MaxConcurrentStreams,
+    Http2Heads,
 }
 
 impl Limit {
     /// All, in the order of their counters.
-    pub const ALL: [Limit; 18] = [
+    pub const ALL: [Limit; 20] = [
         Limit::MaxConnections,
         Limit::MaxConnectionsPerWorker,
         Limit::FileDescriptors,
@@ -211,6 +231,8 @@ impl Limit {
         Limit::ConnectAttempts,
         Limit::InterimResponses,
         Limit::AccessLogQueue,
+        Limit::MaxConcurrentStreams,
+        Limit::Http2Heads,
     ];
 
     /// Its name, that of the key that sets it where there is one.
@@ -234,6 +256,8 @@ impl Limit {
             Self::ConnectAttempts => "connect_attempts",
             Self::InterimResponses => "interim_responses",
             Self::AccessLogQueue => "access_log_queue",
+            Self::MaxConcurrentStreams => "max_concurrent_streams",
+            Self::Http2Heads => "http2_heads",
         }
     }
 }
@@ -252,6 +276,12 @@ impl WorkerCounters {
     /// Counts that a limit was reached.
     pub fn reached(&self, limit: Limit) {
         self.limits[limit as usize].add(1);
+    }
+
+    /// Counts requests of HTTP/2 that were refused.
+    pub(crate) fn http2_refused(&self, refusals: Refusals) {
+        self.limits[Limit::MaxConcurrentStreams as usize].add(refusals.streams);
+        self.limits[Limit::Http2Heads as usize].add(refusals.heads);
     }
 
     /// Counts an HTTP/2 connection that could not go on.

@@ -15,6 +15,7 @@ use crate::{
     challenge,
     connection::{Connection, Next},
     counters::Limit,
+    grpc,
     h1::{Body, Progress, Refusal, RequestParser},
     head::{BodyLength, RequestHead, ResponseHead, Version},
     relay,
@@ -31,6 +32,8 @@ pub(crate) struct Desk {
     pub(crate) response: ResponseHead,
     /// The request is HEAD: kept here, since the head's text goes on before the answer comes.
     pub(crate) to_head: bool,
+    /// The request is a call of gRPC.
+    pub(crate) is_grpc: bool,
     /// Servers that this request has been tried on.
     pub(crate) tried: Vec<ServerIndex>,
     /// The request's part of its line in the access log.
@@ -70,6 +73,10 @@ pub(crate) struct Record {
     pub(crate) status: u16,
     pub(crate) request_bytes: u64,
     pub(crate) response_bytes: u64,
+    /// What followed was a tunnel.
+    pub(crate) is_tunnel: bool,
+    /// What the answer said of a call of gRPC.
+    pub(crate) grpc_status: Option<u8>,
     reason: Option<Cow<'static, str>>,
 }
 
@@ -79,6 +86,7 @@ pub(crate) async fn exchange(connection: &mut Connection, desk: &mut Desk) -> Ne
     // It went since the last answer, which must arrive though more has come.
     let Some(listener) = world.listener(connection.listener) else { return Next::Linger };
     let mut record = Record::default();
+    desk.is_grpc = false;
     let next = match run(connection, desk, &world, listener, &mut record).await {
         Ok(next) => next,
         Err(End::Idle) => return Next::Request,
@@ -107,6 +115,7 @@ async fn run(
     record: &mut Record,
 ) -> Result<Next, End> {
     read_head(connection, desk, listener, record).await?;
+    desk.is_grpc = grpc::is_asked(&desk.request, connection.text());
     begin_log_line(connection, desk, world);
     check_body(connection, &desk.request, listener)?;
     if let Some(answer) = challenge::answer(&connection.view(&desk.request), &world.site.challenges) {
@@ -303,6 +312,10 @@ async fn answer_by_route(
             })
             .await
         }
+        Action::Respond(respond) if desk.request.extended_connect && respond.status < 300 => {
+            // It would mean that the protocol was granted.
+            Err(End::answer(501, "this route answers by itself and carries no other protocol"))
+        }
         Action::Respond(respond) => {
             record.status = respond.status;
             answer_own(connection, desk, listener, record, edits, |out, _, also| {
@@ -354,9 +367,16 @@ async fn refuse(
     let mut out = connection.worker.head_room.take();
     out.clear();
     let also = Also { connection: option, hsts: listener.hsts(&HeaderEdits::default()) };
-    let body = answer.write(&mut out, !desk.to_head, also);
+    let body = if desk.is_grpc {
+        let status = grpc::status_for(answer.status);
+        answer.write_grpc(&mut out, status, also, connection.wire.is_http2());
+        (record.status, record.grpc_status) = (200, Some(status));
+        0
+    } else {
+        record.status = answer.status;
+        answer.write(&mut out, !desk.to_head, also)
+    };
     record.response_bytes += body as u64;
-    record.status = answer.status;
     record.reason = Some(answer.reason);
     let written = write_out(connection, &out, body, listener.settings.body_timeout).await;
     connection.worker.head_room.set(out);
@@ -454,16 +474,19 @@ fn account(connection: &Connection, desk: &Desk, world: &World, listener: &Liste
         } else {
             counters.answers.count(record.status);
             // How long a tunnel was open says nothing of how fast anybody answered.
-            if record.status != 101 {
+            if !record.is_tunnel {
                 counters.latency.observe(duration);
             }
+        }
+        if let Some(status) = record.grpc_status {
+            counters.grpc_answers.count(status);
         }
         counters.request_bytes.add(record.request_bytes);
         counters.response_bytes.add(record.response_bytes);
     }
     if let (Some(server), None, true) = (&record.server, &record.reason, record.status > 0) {
         server.counters.answers.count(record.status);
-        if record.status != 101 {
+        if !record.is_tunnel {
             server.counters.latency.observe(duration);
         }
     }

@@ -30,11 +30,24 @@ pub(crate) struct Forwarding<'a> {
     pub(crate) fields: ForwardedFields,
     /// The host when the request has none (HTTP/1.0).
     pub(crate) host_default: std::net::SocketAddr,
+    /// Of a WebSocket.
+    pub(crate) handshake: Handshake<'a>,
+}
+
+/// What a request has of a WebSocket's handshake beside `Upgrade`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Handshake<'a> {
+    /// What the client sent, if it sent something.
+    AsItCame,
+    /// This key, if it is a WebSocket.
+    Own(Option<&'a [u8]>),
+    /// Nothing: it is asked for in HTTP/2 (RFC 8441 section 5), where the tunnel is no body and has no length.
+    Without,
 }
 
 /// Writes the head of `request` as the server shall see it.
 pub(crate) fn request(out: &mut Vec<u8>, request: &RequestHead, forwarding: &Forwarding<'_>) {
-    let Forwarding { route, text, trusted, asks_clients, .. } = *forwarding;
+    let Forwarding { route, text, trusted, asks_clients, handshake, .. } = *forwarding;
     out.extend_from_slice(request.method.of(text));
     out.push(b' ');
     match (request.target.of(text), request.method.of(text)) {
@@ -51,8 +64,14 @@ pub(crate) fn request(out: &mut Vec<u8>, request: &RequestHead, forwarding: &For
             || (!trusted && kind.is_forwarding())
             || (asks_clients && kind == FieldKind::ClientCert)
             || (kind == FieldKind::Expect && !request.expects_continue)
+            || (kind.is_handshake() && handshake != Handshake::AsItCame)
     });
-    framing(out, request);
+    if let Handshake::Own(Some(key)) = handshake {
+        line(out, b"sec-websocket-key", key);
+    }
+    if handshake != Handshake::Without {
+        framing(out, request);
+    }
     about_client(out, request, forwarding);
     match (request.upgrade, request.takes_trailers) {
         (Some(protocol), _) => {
@@ -79,29 +98,61 @@ pub(crate) struct Answering<'a> {
     pub(crate) connection: Option<&'static str>,
     /// The protocol that is upgraded to with status 101, or wanted with 426.
     pub(crate) upgrade: Option<Span>,
+    /// There is no body, and the server had no need to say so in the head.
+    pub(crate) says_empty: bool,
     /// `Strict-Transport-Security`, in place of the server's: there must be one only (RFC 6797 section 7.1).
     pub(crate) hsts: Option<&'a str>,
+    /// The protocol changes, and what says so is not what the server said.
+    pub(crate) switch: Option<Switch<'a>>,
+}
+
+/// How a change of the protocol is said to a client of another version of HTTP than the server's.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Switch<'a> {
+    /// To a stream: 200.
+    Stream,
+    /// To a connection of HTTP/1.1: 101 to this protocol, with this answer to a WebSocket's key.
+    Connection { protocol: &'a [u8], accept: Option<&'a [u8]> },
 }
 
 impl<'a> Answering<'a> {
     /// Nothing but the route's edits.
     pub(crate) fn plain(edits: &'a HeaderEdits) -> Self {
-        Self { edits, encode: false, decode: false, connection: None, upgrade: None, hsts: None }
+        Self {
+            edits,
+            encode: false,
+            decode: false,
+            connection: None,
+            upgrade: None,
+            says_empty: false,
+            hsts: None,
+            switch: None,
+        }
     }
 }
 
 /// Writes the head of `response`, which lies in `text`, as the client shall see it.
 pub(crate) fn response(out: &mut Vec<u8>, response: &ResponseHead, text: &[u8], answering: &Answering<'_>) {
     out.extend_from_slice(b"HTTP/1.1 ");
-    status_line(out, response.status, response.reason.of(text));
+    let (status, reason) = match answering.switch {
+        None => (response.status, response.reason.of(text)),
+        Some(Switch::Stream) => (200, &b"OK"[..]),
+        Some(Switch::Connection { .. }) => (101, &b"Switching Protocols"[..]),
+    };
+    status_line(out, status, reason);
     copy(out, text, &response.fields, response.connection, answering.edits, |kind| {
         (answering.decode && kind == FieldKind::TransferEncoding)
             || (answering.hsts.is_some() && kind == FieldKind::StrictTransportSecurity)
             // RFC 9110 section 8.6: not with 1xx and 204.
-            || (kind == FieldKind::ContentLength && (response.status < 200 || response.status == 204))
+            || (kind == FieldKind::ContentLength && (status < 200 || status == 204))
+            // RFC 9110 section 9.3.6: nor with what grants a CONNECT, where it would mean nothing.
+            || (answering.switch.is_some() && (kind.is_handshake() || kind == FieldKind::ContentLength))
     });
     if answering.encode {
         out.extend_from_slice(b"transfer-encoding: chunked\r\n");
+    }
+    if answering.says_empty {
+        out.extend_from_slice(b"content-length: 0\r\n");
     }
     if let Some(protocol) = answering.upgrade {
         line(out, b"upgrade", protocol.of(text));
@@ -109,6 +160,13 @@ pub(crate) fn response(out: &mut Vec<u8>, response: &ResponseHead, text: &[u8], 
     }
     if let Some(hsts) = answering.hsts {
         line(out, b"strict-transport-security", hsts.as_bytes());
+    }
+    if let Some(Switch::Connection { protocol, accept }) = answering.switch {
+        line(out, b"upgrade", protocol);
+        line(out, b"connection", b"upgrade");
+        if let Some(accept) = accept {
+            line(out, b"sec-websocket-accept", accept);
+        }
     }
     if let Some(option) = answering.connection {
         line(out, b"connection", option.as_bytes());
@@ -133,11 +191,14 @@ fn framing(out: &mut Vec<u8>, request: &RequestHead) {
             decimal(out, bytes);
             out.extend_from_slice(b"\r\n");
         }
-        BodyLength::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+        // What ends with its stream has no other end in HTTP/1; in HTTP/2 the line is left out again.
+        BodyLength::Chunked | BodyLength::UntilEnd => {
+            out.extend_from_slice(b"transfer-encoding: chunked\r\n");
+        }
         BodyLength::None if request.fields.iter().any(|field| field.kind == FieldKind::ContentLength) => {
             out.extend_from_slice(b"content-length: 0\r\n");
         }
-        BodyLength::None | BodyLength::UntilEnd => {}
+        BodyLength::None => {}
     }
 }
 

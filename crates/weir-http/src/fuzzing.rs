@@ -10,7 +10,7 @@ use weir_config::{ForwardedFields, Route};
 use weir_net::{Buffer, Buffers};
 
 use crate::{
-    forward::{self, Answering, Forwarding},
+    forward::{self, Answering, Forwarding, Handshake},
     h1::{Body, HeadLimits, Refusal},
     head::{RequestHead, ResponseHead, Version},
     pump::Pump,
@@ -39,6 +39,7 @@ pub fn request(
         identity: None,
         fields,
         host_default: HOST_DEFAULT,
+        handshake: Handshake::AsItCame,
     };
     forward::request(&mut out, request, &forwarding);
     out
@@ -47,14 +48,7 @@ pub fn request(
 /// An interim response (1xx) as the client is sent it.
 pub fn interim(response: &ResponseHead, text: &[u8], route: &Route) -> Vec<u8> {
     let mut out = Vec::new();
-    let answering = Answering {
-        edits: &route.response_headers,
-        encode: false,
-        decode: false,
-        connection: None,
-        upgrade: None,
-        hsts: None,
-    };
+    let answering = Answering::plain(&route.response_headers);
     forward::response(&mut out, response, text, &answering);
     out
 }

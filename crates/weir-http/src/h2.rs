@@ -15,8 +15,8 @@ mod streams;
 
 pub use abuse::{Abuse, Budget, Budgets};
 pub use error::{ErrorCode, Fatal, StreamEnd};
-pub use mux::{Full, Mux, Opening, StreamKey};
-pub use settings::Settings;
+pub use mux::{Full, Mux, Opening, Refusals, StreamKey};
+pub use settings::{HEADS_BYTES_MAX, Settings};
 
 /// DATA frames below this, in bytes, that do not end their stream draw on `Budgets::small_data`.
 pub const SMALL_DATA_BYTES: u32 = 16;

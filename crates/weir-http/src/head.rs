@@ -88,6 +88,8 @@ pub enum FieldKind {
     KeepAlive,
     ProxyConnection,
     StrictTransportSecurity,
+    SecWebSocketAccept,
+    SecWebSocketKey,
     Te,
     TransferEncoding,
     Upgrade,
@@ -115,12 +117,14 @@ impl FieldKind {
             (15, b'x') => K::XForwardedFor.if_named(b"x-forwarded-for", name),
             (16, b'x') => K::XForwardedHost.if_named(b"x-forwarded-host", name),
             (16, b'p') => K::ProxyConnection.if_named(b"proxy-connection", name),
+            (17, b's') => K::SecWebSocketKey.if_named(b"sec-websocket-key", name),
             (17, b't') => K::TransferEncoding.if_named(b"transfer-encoding", name),
             (17, b'c') => K::ClientCert.if_named(b"client-cert-chain", name),
             (17, b'x') => match K::XForwardedProto.if_named(b"x-forwarded-proto", name) {
                 K::Other => K::ClientCert.if_named(b"x-client-cert-san", name),
                 kind => kind,
             },
+            (20, b's') => K::SecWebSocketAccept.if_named(b"sec-websocket-accept", name),
             (21, b'x') => K::ClientCert.if_named(b"x-client-cert-subject", name),
             // Written by Envoy; servers that stood behind one may believe it.
             (23, b'x') => K::ClientCert.if_named(b"x-forwarded-client-cert", name),
@@ -149,6 +153,11 @@ impl FieldKind {
     pub fn is_hop_by_hop(self) -> bool {
         use FieldKind as K;
         matches!(self, K::Connection | K::KeepAlive | K::ProxyConnection | K::Te | K::Upgrade)
+    }
+
+    /// Belongs to the handshake of a WebSocket over HTTP/1.1 (RFC 6455), and to no other version's.
+    pub fn is_handshake(self) -> bool {
+        matches!(self, Self::SecWebSocketAccept | Self::SecWebSocketKey)
     }
 
     /// Decides where a message ends or whom it is for: `Connection` cannot name it away.

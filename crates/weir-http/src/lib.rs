@@ -16,6 +16,7 @@ mod exchange;
 mod forward;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod grpc;
 pub mod h1;
 pub mod h2;
 pub mod head;

@@ -7,10 +7,14 @@
 
 mod downstream;
 mod io;
+mod settings;
 mod stream;
 mod upstream;
 
-use std::cell::{Cell, RefCell};
+use std::{
+    cell::{Cell, RefCell},
+    task::Waker,
+};
 
 use crate::h2::{Fatal, Mux};
 
@@ -28,10 +32,30 @@ pub(crate) struct Multiplex {
     fatal: Cell<Option<Fatal>>,
     /// It takes no new streams, though its peer would.
     retired: Cell<bool>,
+    /// Who waits for the server's SETTINGS.
+    unsettled: RefCell<Vec<Waker>>,
 }
 
 impl Multiplex {
     fn new(mux: Mux, scheme: &'static str) -> Self {
-        Self { mux: RefCell::new(mux), scheme, fatal: Cell::new(None), retired: Cell::new(false) }
+        Self {
+            mux: RefCell::new(mux),
+            scheme,
+            fatal: Cell::new(None),
+            retired: Cell::new(false),
+            unsettled: RefCell::default(),
+        }
+    }
+
+    /// The peer's SETTINGS have come, or will not come any more.
+    fn is_settled(&self) -> bool {
+        let mux = self.mux.borrow();
+        mux.is_settled() || mux.is_draining()
+    }
+
+    fn wake_unsettled(&self) {
+        if !self.unsettled.borrow().is_empty() && self.is_settled() {
+            self.unsettled.take().into_iter().for_each(Waker::wake);
+        }
     }
 }

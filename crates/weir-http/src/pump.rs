@@ -10,6 +10,7 @@ use std::{
 use weir_net::{Buffer, Buffers};
 
 use crate::{
+    grpc,
     h1::{Body, Refusal, body::piece_is_empty, chunked::Piece},
     wire::Wire,
 };
@@ -59,6 +60,10 @@ pub(crate) struct Pump {
     trailers: Vec<u8>,
     /// The sink knows that it has all.
     finished: bool,
+    /// Trailers are read on their way.
+    watches: bool,
+    /// What they said of a call of gRPC.
+    pub(crate) grpc_status: Option<u8>,
     /// Bytes of the body that have been taken from the source, with their framing.
     pub(crate) moved: u64,
 }
@@ -73,8 +78,15 @@ impl Pump {
             source_ended: false,
             trailers: Vec::new(),
             finished: false,
+            watches: false,
+            grpc_status: None,
             moved: 0,
         }
+    }
+
+    /// The same, which reads what trailers say of a call of gRPC, if `it_is` one.
+    pub(crate) fn watching(self, it_is: bool) -> Self {
+        Self { watches: it_is, ..self }
     }
 
     /// No body at all.
@@ -82,8 +94,12 @@ impl Pump {
         Self::new(Body::Sized(0), Coding::AsIs)
     }
 
-    /// All bytes have been taken and written.
+    /// All bytes have been taken and written, and the sink knows of trailers that go beside them.
     pub(crate) fn is_done(&self) -> bool {
+        self.all_moved() && (self.trailers.is_empty() || self.finished)
+    }
+
+    fn all_moved(&self) -> bool {
         self.ready == 0 && self.prefix.is_empty() && (self.body.is_done() || self.source_ended)
     }
 
@@ -103,7 +119,7 @@ impl Pump {
             return Ok(());
         }
         match self.coding {
-            Coding::AsIs => self.ready = self.body.pass(buffer.filled())?,
+            Coding::AsIs => self.ready = self.pass(buffer.filled())?,
             Coding::Decode => {
                 let mut piece = self.body.next(buffer.filled())?;
                 while piece.data == 0 && !piece_is_empty(piece) {
@@ -122,11 +138,34 @@ impl Pump {
         Ok(())
     }
 
+    /// How many bytes at the front of `arrived` go on as they are.
+    fn pass(&mut self, arrived: &[u8]) -> Result<usize, Refusal> {
+        if !self.watches {
+            return self.body.pass(arrived);
+        }
+        let mut passed = 0;
+        loop {
+            let piece = self.body.next(&arrived[passed..])?;
+            if piece_is_empty(piece) {
+                return Ok(passed);
+            }
+            let framing_end = passed + piece.framing;
+            if piece.trailers > EMPTY_LINE {
+                self.grpc_status =
+                    grpc::status_in(&arrived[framing_end - piece.trailers..framing_end - EMPTY_LINE]);
+            }
+            passed = framing_end + piece.data;
+        }
+    }
+
     /// Takes the framing of `piece` from the front of `buffer`, and keeps what it holds of trailers.
     fn take_framing(&mut self, buffer: &mut Buffer, piece: Piece) {
         if piece.trailers > EMPTY_LINE {
-            let lines = piece.framing - piece.trailers..piece.framing - EMPTY_LINE;
-            self.trailers.extend_from_slice(&buffer.filled()[lines]);
+            let lines = &buffer.filled()[piece.framing - piece.trailers..piece.framing - EMPTY_LINE];
+            self.trailers.extend_from_slice(lines);
+            if self.watches {
+                self.grpc_status = grpc::status_in(lines);
+            }
         }
         buffer.consume(piece.framing);
         self.moved += piece.framing as u64;
@@ -173,7 +212,7 @@ impl Pump {
                 }
                 *progress = true;
             }
-            if self.is_done() {
+            if self.all_moved() {
                 if !std::mem::replace(&mut self.finished, true) {
                     to.finish(&self.trailers);
                 }
@@ -181,7 +220,7 @@ impl Pump {
             }
             let space = buffer.get_or_insert_with(|| buffers.take());
             self.prepare(space).map_err(Stop::Refused)?;
-            if self.ready > 0 || self.is_done() {
+            if self.ready > 0 || self.all_moved() {
                 continue;
             }
             if space.is_full() {
@@ -214,6 +253,9 @@ impl Pump {
             return Err(Stop::Source(io::ErrorKind::UnexpectedEof.into()));
         }
         self.source_ended = true;
+        if let Some(lines) = trailers.as_ref().filter(|_| self.watches) {
+            self.grpc_status = grpc::status_in(lines);
+        }
         match (self.coding, trailers) {
             (Coding::Encode, None) => self.prefix.end(),
             (Coding::Encode, Some(lines)) => {

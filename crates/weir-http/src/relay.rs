@@ -23,10 +23,12 @@ use crate::{
 
 mod answer;
 mod head;
+mod upgrade;
 mod wait;
 
 pub(crate) use answer::Plan;
 use head::{More, write_head};
+use upgrade::Wish;
 
 /// Interim (1xx) responses that one request may get.
 pub(crate) const INTERIM_RESPONSES_MAX: u32 = 16;
@@ -87,6 +89,7 @@ struct Relay<'a> {
     reply: Option<Buffer>,
     client: ClientWatch,
     to_head: bool,
+    wish: Wish,
     /// The answer's head goes to the client, or has gone: what is waited for is its body.
     answering: bool,
 }
@@ -133,6 +136,7 @@ impl<'a> Relay<'a> {
             reply: None,
             client: ClientWatch::Waiting,
             to_head,
+            wish: Wish::None,
             answering: false,
         }
     }
@@ -157,6 +161,11 @@ impl<'a> Relay<'a> {
                     self.pass_interim().await?;
                     self.arm();
                 }
+                200..=299 if matches!(self.wish, Wish::Connect { .. }) => return self.upgrade(record).await,
+                200..=299 if matches!(self.wish, Wish::Upgrade { .. }) => {
+                    // To the client it would mean that it was granted.
+                    return Err(bad_gateway("it does not switch to the protocol that was asked for"));
+                }
                 _ => return self.pass_answer(record).await,
             }
         }
@@ -167,6 +176,9 @@ impl<'a> Relay<'a> {
     /// Writes the head and what has arrived of the body. The inner error: the server took nothing.
     async fn send_request(&mut self) -> Result<io::Result<()>, End> {
         let settings = &self.listener.settings;
+        if self.desk.request.upgrade.is_some() {
+            self.wish = self.find_wish().await?;
+        }
         let mut head = self.connection.worker.head_room.take();
         head.clear();
         let request = &self.desk.request;
@@ -182,6 +194,7 @@ impl<'a> Relay<'a> {
                 identity: self.connection.identity.as_deref(),
                 fields: settings.forwarded,
                 host_default: self.upstream.link().address(),
+                handshake: self.wish.handshake(),
             };
             forward::request(&mut head, request, &forwarding);
         }
@@ -197,9 +210,10 @@ impl<'a> Relay<'a> {
         let written = write_head(
             &mut self.upstream.wire,
             &mut head,
+            self.wish.protocol(),
             &mut self.upload,
             buffer.as_mut(),
-            More::Body,
+            if self.wish.protocol().is_some() { More::Messages } else { More::Body },
             || self.connection.deadline.expired(),
         )
         .await;

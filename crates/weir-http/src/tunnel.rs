@@ -67,11 +67,26 @@ pub(crate) async fn tunnel(
     let mut down = Way::new(reply);
     let buffers = Rc::clone(&connection.worker.buffers);
     connection.deadline.set(timeout);
+    connection.wire.becomes_tunnel();
+    upstream.becomes_tunnel();
     poll_fn(|context| {
         let moved_up = up.poll(context, &mut connection.wire, &buffers, upstream);
         let moved_down = down.poll(context, upstream, &buffers, &mut connection.wire);
-        let (Ok(moved_up), Ok(moved_down)) = (moved_up, moved_down) else { return Poll::Ready(()) };
+        let (Ok(moved_up), Ok(moved_down)) = (moved_up, moved_down) else {
+            // What broke on one side breaks on the other: an end would say that all has come.
+            connection.wire.break_off();
+            upstream.break_off();
+            return Poll::Ready(());
+        };
         if up.ended && down.ended {
+            return Poll::Ready(());
+        }
+        // Whoever has ended its direction is not read any more, but may still give up.
+        let gone = (up.ended && connection.wire.poll_gone(context).is_ready())
+            || (down.ended && upstream.poll_gone(context).is_ready());
+        if gone {
+            connection.wire.break_off();
+            upstream.break_off();
             return Poll::Ready(());
         }
         if moved_up || moved_down {

@@ -87,7 +87,7 @@ impl Upstream {
 
     /// A stream of a connection that others share.
     pub(crate) fn shared(stream: multiplex::Stream, lease: Lease) -> Self {
-        Self { wire: Wire::Http2(stream), born_ms: 0, lease }
+        Self { wire: Wire::Http2(Box::new(stream)), born_ms: 0, lease }
     }
 
     /// An idle connection of the leased server, if one is good.

@@ -20,7 +20,8 @@ pub(crate) enum Wire {
     /// A connection that carries one message after the other, with their framing among the bytes.
     Http1(Stream),
     /// A stream of a connection that others share.
-    Http2(multiplex::Stream),
+    /// In a box, so that the other kind, of which most are idle, stays small.
+    Http2(Box<multiplex::Stream>),
 }
 
 impl Wire {
@@ -91,6 +92,29 @@ impl Wire {
             Self::Http1(stream) => stream.reset_when_closed(),
             // What is not finished is reset.
             Self::Http2(_) => {}
+        }
+    }
+
+    /// What it carries from here on is a tunnel.
+    pub(crate) fn becomes_tunnel(&mut self) {
+        if let Self::Http2(stream) = self {
+            stream.becomes_tunnel();
+        }
+    }
+
+    /// Breaks off a tunnel: the peer cannot take it for a proper end.
+    pub(crate) fn break_off(&mut self) {
+        match self {
+            Self::Http1(stream) => stream.reset_when_closed(),
+            Self::Http2(stream) => stream.reset(),
+        }
+    }
+
+    /// The peer has given up a stream whose end was read already. A connection tells it when it is written to.
+    pub(crate) fn poll_gone(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Http1(_) => Poll::Pending,
+            Self::Http2(stream) => stream.poll_gone(context),
         }
     }
 

@@ -40,7 +40,7 @@ impl<I, O> Hatch<I, O> {
 
 /// A worker's places for futures of one type.
 pub struct Slots<F, I, O> {
-    free: Spares<Place<F, I, O>>,
+    free: Spares<Box<Place<F, I, O>>>,
     make: fn(Rc<Hatch<I, O>>) -> F,
 }
 
@@ -59,7 +59,7 @@ impl<F: Future<Output = Infallible>, I, O> Slots<F, I, O> {
     pub fn run(&self, input: I) -> Run<'_, F, I, O> {
         let place = self.free.take().unwrap_or_else(|| {
             let hatch = Rc::new(Hatch { input: Cell::default(), output: Cell::default() });
-            Place { future: Box::pin((self.make)(Rc::clone(&hatch))), hatch }
+            Box::new(Place { future: Box::pin((self.make)(Rc::clone(&hatch))), hatch })
         });
         place.hatch.input.set(Some(input));
         Run { place: Some(place), home: self }
@@ -73,7 +73,8 @@ impl<F: Future<Output = Infallible>, I, O> Slots<F, I, O> {
 
 /// A piece of work in a place. Dropping it before its end drops the place too, which is in the middle of it.
 pub struct Run<'a, F, I, O> {
-    place: Option<Place<F, I, O>>,
+    /// In a box, for it lies in the task of every connection, the idle ones too.
+    place: Option<Box<Place<F, I, O>>>,
     home: &'a Slots<F, I, O>,
 }
 

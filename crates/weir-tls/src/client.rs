@@ -1,17 +1,22 @@
 //! A pool's side of TLS: what is asked of servers.
 
-use std::{net::SocketAddr, rc::Rc, sync::Arc};
+use std::{io, net::SocketAddr, rc::Rc, sync::Arc};
 
 use rustls::{
     ClientConfig, DigitallySignedStruct, SignatureScheme,
     client::{
-        UnbufferedClientConnection,
+        Resumption, UnbufferedClientConnection,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
     crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime},
     sign::SingleCertAndKey,
 };
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+use tokio_rustls::TlsConnector;
 use weir_config::{CertificateFiles, Late, PoolProtocol, PoolTls};
 
 use crate::{
@@ -23,6 +28,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Client {
     config: Arc<ClientConfig>,
+    /// For checks, which resume nothing: a server that has lost its certificate is to be noticed.
+    checks: Arc<ClientConfig>,
     /// `None`: each server's own address.
     name: Option<ServerName<'static>>,
 }
@@ -63,18 +70,42 @@ impl Client {
             ServerName::try_from(name.clone())
                 .map_err(|error| vec![files::problem(settings.place, format!("`{name}`: {error}"))])
         });
-        Ok(Self { config: Arc::new(config), name: name.transpose()? })
+        Ok(Self::of(config, name.transpose()?))
+    }
+
+    fn of(config: ClientConfig, name: Option<ServerName<'static>>) -> Self {
+        let mut checks = config.clone();
+        checks.resumption = Resumption::disabled();
+        Self { config: Arc::new(config), checks: Arc::new(checks), name }
     }
 
     #[cfg(test)]
     pub(crate) fn trusting(config: ClientConfig, name: &'static str) -> Self {
-        Self { config: Arc::new(config), name: Some(ServerName::try_from(name).expect("a name")) }
+        Self::of(config, Some(ServerName::try_from(name).expect("a name")))
+    }
+
+    /// A whole handshake with the server at `address` over `tcp`, on the control plane's runtime; says also whether both
+    /// agreed on HTTP/2.
+    ///
+    /// # Errors
+    /// What is wrong with the server's side of it, in words for a person.
+    pub async fn check(
+        &self,
+        tcp: TcpStream,
+        address: SocketAddr,
+    ) -> io::Result<(impl AsyncRead + AsyncWrite + Send + Unpin + 'static, bool)> {
+        let stream = TlsConnector::from(Arc::clone(&self.checks)).connect(self.name(address), tcp).await?;
+        let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        Ok((stream, is_h2))
+    }
+
+    fn name(&self, address: SocketAddr) -> ServerName<'static> {
+        self.name.clone().unwrap_or_else(|| ServerName::from(address.ip()))
     }
 
     /// A session with the server at `address`, to which a connection has just been made.
     pub fn connect(&self, address: SocketAddr, rooms: &Rc<Rooms>) -> Session {
-        let name = self.name.clone().unwrap_or_else(|| ServerName::from(address.ip()));
-        let connection = UnbufferedClientConnection::new(Arc::clone(&self.config), name);
+        let connection = UnbufferedClientConnection::new(Arc::clone(&self.config), self.name(address));
         Session::client(connection.expect("the configuration has been checked"), rooms)
     }
 }

@@ -16,6 +16,7 @@ mod session;
 mod stream;
 mod suites;
 mod tickets;
+mod websocket;
 
 pub use client::Client;
 pub use files::ticket_keys;
@@ -25,3 +26,4 @@ pub use server::Server;
 pub use session::{Rooms, Session};
 pub use stream::Stream;
 pub use tickets::Tickets;
+pub use websocket::{WEBSOCKET_ACCEPT_LEN, WEBSOCKET_KEY_LEN, websocket_accept, websocket_key};

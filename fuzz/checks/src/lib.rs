@@ -10,6 +10,7 @@
 mod body;
 pub mod chunked_body;
 pub mod config;
+pub mod h2_frames;
 pub mod h2_head;
 pub mod hpack_block;
 pub mod pieces;

@@ -57,3 +57,8 @@ fn hpack_block() {
 fn h2_head() {
     replay("h2_head", weir_fuzz_checks::h2_head::check);
 }
+
+#[test]
+fn h2_frames() {
+    replay("h2_frames", weir_fuzz_checks::h2_frames::check);
+}

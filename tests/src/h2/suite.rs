@@ -23,6 +23,12 @@ use super::{
 use crate::{Origin, Request, Weir, peer::Peer, wait::DEADLINE, weir::simple};
 
 mod answers;
+mod websocket;
+
+/// Weir is tested, and nobody else for comparison.
+pub fn is_against_weir() -> bool {
+    env::var_os("WEIR_TESTS_H2").is_none()
+}
 
 /// Cases that belong together.
 pub struct Section {

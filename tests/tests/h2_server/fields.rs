@@ -93,9 +93,10 @@ fn values() {
             t.client.send([headers(1, t.ask.fields("GET").and(&Block::new().octets(b"x-a", value))).end()]);
             assert_eq!(t.client.response(1).status, 200);
             let request = t.seen_once();
-            let expected: String = String::from_utf8_lossy(value).into_owned();
+            // A reader of HTTP/1 here makes one character of each octet.
+            let expected: String = value.iter().copied().map(char::from).collect();
             let came = request.fields.get("x-a").expect("it went on");
-            assert_eq!(came.chars().count(), expected.chars().count(), "{came:?}");
+            assert_eq!(came, expected);
         });
     }
     s.talk(

@@ -1,4 +1,4 @@
-//! RFC 9113 section 6.8: GOAWAY from a client. That of a server that stops is in `h2_drain`.
+//! RFC 9113 section 6.8: GOAWAY from a client. That of a server that stops is in `drain`.
 
 use weir_tests::h2::{Event, Expect, code, frame::*, suite::Section};
 

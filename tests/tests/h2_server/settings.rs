@@ -1,6 +1,6 @@
 //! RFC 9113 section 6.5: SETTINGS.
 
-use weir_tests::h2::{Event, Expect, Frame, code, flag, frame::*, kind, setting, suite::Section};
+use weir_tests::h2::{Event, Expect, Frame, code, frame::*, kind, setting, suite::Section};
 
 const STREAM: &str = "6.5: If an endpoint receives a SETTINGS frame whose Stream Identifier field is anything other than \
                       0x00, the endpoint MUST respond with a connection error of type PROTOCOL_ERROR.";
@@ -32,15 +32,15 @@ fn settings_frames() {
             t.client.wait_for("acknowledgement", |event| matches!(event, Event::SettingsAck).then_some(()));
         }
     });
-    s.talk("before what comes later", ACKNOWLEDGE, |t| {
+    s.talk("together with PING, in any order", ACKNOWLEDGE, |t| {
+        // "PING responses SHOULD be given higher priority than any other frame" (section 6.7).
         t.client.send([settings(&[]), ping(*b"in order")]);
-        let first = t.client.wait_for("an answer", |event| match event {
-            Event::SettingsAck => Some("SETTINGS"),
-            Event::PingAck(_) => Some("PING"),
-            _ => None,
+        let (mut is_acknowledged, mut is_answered) = (false, false);
+        t.client.wait_for("both", |event| {
+            is_acknowledged |= *event == Event::SettingsAck;
+            is_answered |= *event == Event::PingAck(*b"in order");
+            (is_acknowledged && is_answered).then_some(())
         });
-        // "PING responses SHOULD be given higher priority than any other frame" (section 6.7): both are right.
-        assert!(["SETTINGS", "PING"].contains(&first));
     });
     s.check("on a stream", STREAM, |_| vec![settings(&[]).on(1)], Expect::connection(code::PROTOCOL_ERROR));
     s.check(
@@ -191,7 +191,7 @@ fn values() {
         for (stream, size) in [(1, 4096), (3, 64), (5, 0), (7, 8192), (9, 100)] {
             t.client.send([settings(&[(setting::HEADER_TABLE_SIZE, size)])]);
             t.client.wait_for("acknowledgement", |event| matches!(event, Event::SettingsAck).then_some(()));
-            t.client.send([t.ask.get(stream), t.ask.get(stream + 100)].into_iter().take(1).collect::<Vec<_>>());
+            t.client.send([t.ask.get(stream)]);
             assert_eq!(t.client.response(stream).status, 200);
         }
     });
@@ -200,7 +200,6 @@ fn values() {
         "6.5.2: A server MUST NOT explicitly set this value to 1.",
         |t| {
             assert_ne!(t.client.link.audit.setting(setting::ENABLE_PUSH), Some(1));
-            assert_eq!(flag::ACK, 1);
         },
     );
     s.run();

@@ -136,15 +136,24 @@ fn malformed() {
     let front = Front::before(&origin);
     let mut failed = Vec::new();
     for (n, (name, cites, _)) in MALFORMED.iter().enumerate() {
+        // HAProxy 2.6 does not survive all of these.
+        let own = (!front.is_weir()).then(|| Front::before(&origin));
+        let front = own.as_ref().unwrap_or(&front);
         let mut client = front.connect();
         client.patience(Duration::from_secs(5));
         client.send(format!("GET /{n} HTTP/1.1\r\nHost: a\r\n\r\n"));
-        match client.try_response("GET") {
+        let mut answer = client.try_response("GET");
+        while matches!(&answer, Ok(Some(interim)) if interim.status < 200) {
+            answer = client.try_response("GET");
+        }
+        match answer {
             Ok(Some(answer)) if answer.status == 502 => {}
             answer => failed.push(format!("{name} ({cites}): {answer:?}")),
         }
         // The stream is in error, not the connection.
-        assert_eq!(front.get("/good").text(), "ok", "behind {name}");
+        if front.is_weir() {
+            assert_eq!(front.get("/good").text(), "ok", "behind {name}");
+        }
     }
     if front.is_weir() {
         assert_eq!(origin.connections(), 1, "a stream error cost the connection");

@@ -1,24 +1,34 @@
-//! The HTTP check: one GET on a connection of its own.
+//! The HTTP check: one GET on a connection of its own, in the version of HTTP that the pool speaks.
 //!
 //! A fresh connection each time, since a server that no longer accepts any is down, whatever an old
 //! connection says. The answer is bounded: its head by [`HEAD_BYTES_MAX`], and of its body no more than
 //! [`BODY_BYTES_MAX`] is read, and only when a text must be found in it.
 
-use std::net::SocketAddr;
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex, MutexGuard},
+};
 
 use http_body_util::{BodyExt, Empty};
 use hyper::{
     HeaderMap, Request, Response,
-    body::{Bytes, Incoming},
-    client::conn::http1,
+    body::{Body, Bytes, Incoming},
+    client::conn::{http1, http2},
     header::{CONNECTION, HOST, USER_AGENT},
+    rt::Executor,
 };
 use hyper_util::rt::TokioIo;
 use memchr::memmem;
-use tokio::{net::TcpStream, task::AbortHandle};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    task::AbortHandle,
+};
 use weir_config::HttpProbe;
 
-use super::Stage;
+use super::{Place, Stage};
+
+/// How a check calls itself.
+pub(super) const AGENT: &str = "weir-check";
 
 /// The largest head of an answer.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -28,14 +38,14 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// Sends the GET and compares the answer. The error is the reason, for a person.
 pub(super) async fn ask(
-    stream: TcpStream,
-    address: SocketAddr,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    place: Place,
     expected: &HttpProbe,
     stage: &mut Stage,
 ) -> Result<(), String> {
     *stage = Stage::Answer;
-    let request = request(address, expected)?;
-    let answer = send(stream, request).await.map_err(|error| exchange_reason(&error))?;
+    let request = request(place, expected)?;
+    let answer = send(stream, place, request).await.map_err(|error| exchange_reason(&error))?;
     expect_status(answer.response.status().as_u16(), &expected.expect)?;
     expect_headers(answer.response.headers(), &expected.expect_headers)?;
     if let Some(text) = &expected.expect_body {
@@ -46,40 +56,73 @@ pub(super) async fn ask(
     Ok(())
 }
 
-fn request(address: SocketAddr, expected: &HttpProbe) -> Result<Request<Empty<Bytes>>, String> {
-    let host = expected.host.clone().unwrap_or_else(|| address.to_string());
-    Request::get(&expected.path)
-        .header(HOST, host)
-        .header(USER_AGENT, "weir-check")
-        .header(CONNECTION, "close")
-        .body(Empty::new())
-        .map_err(|error| format!("cannot be asked: {error}"))
+fn request(place: Place, expected: &HttpProbe) -> Result<Request<Empty<Bytes>>, String> {
+    let host = expected.host.clone().unwrap_or_else(|| place.address.to_string());
+    let request = match place.is_http2 {
+        // There the host is a part of the URL.
+        true => Request::get(format!("{}://{host}{}", place.scheme, expected.path)),
+        false => Request::get(&expected.path).header(HOST, host).header(CONNECTION, "close"),
+    };
+    request.header(USER_AGENT, AGENT).body(Empty::new()).map_err(|error| format!("cannot be asked: {error}"))
 }
 
 /// An answer whose connection lives as long as this value.
-struct Answer {
-    driver: Driver,
-    response: Response<Incoming>,
+pub(super) struct Answer {
+    pub(super) driver: Stopped,
+    pub(super) response: Response<Incoming>,
 }
 
-/// The task that drives the connection, stopped on drop: nothing of a check outlives it.
-struct Driver(AbortHandle);
+/// The tasks that drive the connection, stopped on drop: nothing of a check outlives it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Driver(Arc<Mutex<Vec<AbortHandle>>>);
 
-impl Drop for Driver {
-    fn drop(&mut self) {
-        self.0.abort();
+impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Driver {
+    fn execute(&self, task: F) {
+        self.tasks().push(tokio::spawn(task).abort_handle());
     }
 }
 
-async fn send(stream: TcpStream, request: Request<Empty<Bytes>>) -> hyper::Result<Answer> {
-    let (mut sender, connection) =
-        http1::Builder::new().max_buf_size(HEAD_BYTES_MAX).handshake(TokioIo::new(stream)).await?;
-    let driver = Driver(tokio::spawn(connection).abort_handle());
-    let response = sender.send_request(request).await?;
-    Ok(Answer { driver, response })
+impl Driver {
+    fn tasks(&self) -> MutexGuard<'_, Vec<AbortHandle>> {
+        self.0.lock().expect("nobody panics with it")
+    }
 }
 
-fn exchange_reason(error: &hyper::Error) -> String {
+/// Stops what a [`Driver`] runs.
+#[derive(Debug)]
+pub(super) struct Stopped(Driver);
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        self.0.tasks().drain(..).for_each(|task| task.abort());
+    }
+}
+
+/// Sends one request in the version of HTTP that is spoken there.
+pub(super) async fn send<B>(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    place: Place,
+    request: Request<B>,
+) -> hyper::Result<Answer>
+where
+    B: Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static,
+{
+    let (io, tasks) = (TokioIo::new(stream), Driver::default());
+    // From here on, since whoever waits for the answer may give up.
+    let driver = Stopped(tasks.clone());
+    if place.is_http2 {
+        let mut builder = http2::Builder::new(tasks.clone());
+        let (mut sender, connection) =
+            builder.max_header_list_size(HEAD_BYTES_MAX as u32).handshake(io).await?;
+        tasks.execute(connection);
+        return Ok(Answer { response: sender.send_request(request).await?, driver });
+    }
+    let (mut sender, connection) = http1::Builder::new().max_buf_size(HEAD_BYTES_MAX).handshake(io).await?;
+    tasks.execute(connection);
+    Ok(Answer { response: sender.send_request(request).await?, driver })
+}
+
+pub(super) fn exchange_reason(error: &hyper::Error) -> String {
     if error.is_parse() {
         // The texts of these errors are fixed: no byte of the server's gets into a log.
         format!("not a valid HTTP/1 answer: {error}")

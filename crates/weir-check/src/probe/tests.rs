@@ -58,7 +58,7 @@ async fn answering(answer: Vec<u8>, keep_open: bool) -> (SocketAddr, oneshot::Re
 /// Asks a server that answers `answer`, and compares what came of it.
 async fn check(expected: HttpProbe, answer: &str, outcome: Result<(), &str>) {
     let (address, _head) = answering(answer.as_bytes().to_vec(), false).await;
-    let got = probe(address, &health(Probe::Http(expected), AMPLE)).await;
+    let got = probe(address, &health(Probe::Http(expected), AMPLE), &Speech::default()).await;
     let outcome = match outcome {
         Ok(()) => Outcome::Passed,
         Err(reason) => Outcome::Failed(reason.to_owned()),
@@ -77,7 +77,7 @@ fn refusing() -> (TcpSocket, SocketAddr) {
 #[tokio::test]
 async fn tcp_passes_when_a_connect_succeeds() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let got = probe(listener.local_addr().unwrap(), &health(Probe::Tcp, AMPLE)).await;
+    let got = probe(listener.local_addr().unwrap(), &health(Probe::Tcp, AMPLE), &Speech::default()).await;
     assert_eq!(got, Outcome::Passed);
 }
 
@@ -85,7 +85,7 @@ async fn tcp_passes_when_a_connect_succeeds() {
 async fn a_refused_connect_fails_both_kinds() {
     let (_bound, address) = refusing();
     for asked in [Probe::Tcp, Probe::Http(get())] {
-        let got = probe(address, &health(asked, AMPLE)).await;
+        let got = probe(address, &health(asked, AMPLE), &Speech::default()).await;
         assert_eq!(got, Outcome::Failed("connection refused".to_owned()));
     }
 }
@@ -93,7 +93,7 @@ async fn a_refused_connect_fails_both_kinds() {
 #[tokio::test]
 async fn the_request_is_a_plain_get() {
     let (address, head) = answering(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec(), false).await;
-    assert_eq!(probe(address, &health(Probe::Http(get()), AMPLE)).await, Outcome::Passed);
+    assert_eq!(probe(address, &health(Probe::Http(get()), AMPLE), &Speech::default()).await, Outcome::Passed);
     let head = head.await.unwrap();
     assert!(head.starts_with("GET /healthz?deep=1 HTTP/1.1\r\n"), "{head}");
     let mut fields: Vec<_> = head.lines().skip(1).filter(|line| !line.is_empty()).collect();
@@ -106,7 +106,10 @@ async fn the_request_is_a_plain_get() {
 async fn the_host_can_be_chosen() {
     let (address, head) = answering(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec(), false).await;
     let expected = HttpProbe { host: Some("shop.example.com".to_owned()), ..get() };
-    assert_eq!(probe(address, &health(Probe::Http(expected), AMPLE)).await, Outcome::Passed);
+    assert_eq!(
+        probe(address, &health(Probe::Http(expected), AMPLE), &Speech::default()).await,
+        Outcome::Passed
+    );
     assert!(head.await.unwrap().contains("\r\nhost: shop.example.com\r\n"));
 }
 
@@ -182,7 +185,7 @@ async fn an_endless_head_fails() {
 async fn check_timeout(address: SocketAddr, expected: HttpProbe, reason: &str) {
     let limit = Duration::from_millis(50);
     let start = Instant::now();
-    let got = probe(address, &health(Probe::Http(expected), limit)).await;
+    let got = probe(address, &health(Probe::Http(expected), limit), &Speech::default()).await;
     assert!(start.elapsed() >= limit, "gave up too early");
     assert_eq!(got, Outcome::Failed(format!("{reason} within 50ms")));
 }
@@ -202,7 +205,7 @@ async fn a_slow_body_times_out_only_when_it_is_read() {
     check_timeout(address, HttpProbe { expect_body: Some("more".to_owned()), ..get() }, "no complete body")
         .await;
     let (address, _head) = answering(answer, true).await;
-    assert_eq!(probe(address, &health(Probe::Http(get()), AMPLE)).await, Outcome::Passed);
+    assert_eq!(probe(address, &health(Probe::Http(get()), AMPLE), &Speech::default()).await, Outcome::Passed);
 }
 
 #[tokio::test]

@@ -4,11 +4,13 @@ use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use weir_balance::Health;
 use weir_http::counters::{
-    Counter, Histogram, LATENCY_BOUNDS_US, Limit, ListenerCounters, RouteCounters, ServerCounters,
-    StatusClasses,
+    Counter, GrpcAnswers, Histogram, LATENCY_BOUNDS_US, Limit, ListenerCounters, RouteCounters,
+    ServerCounters, StatusClasses,
 };
 
-use super::encode::Exposition;
+use weir_http::grpc::GRPC_STATUSES;
+
+use super::encode::{self, Exposition, Label};
 use crate::{
     registry::{Registry, ServerEntry},
     running::State,
@@ -93,6 +95,10 @@ fn routes(out: &mut Exposition, registry: &Registry) {
             family.sample(&labels, sum(blocks, get));
         }
     }
+    let mut family = out.counter("weir_grpc_answers", "Answers to calls of gRPC, by status.");
+    for (labels, blocks) in routes() {
+        grpc(&mut family, labels, blocks, |block| &block.grpc_answers);
+    }
     let help = "From the whole request head to the last byte of the answer.";
     let mut family = out.histogram("weir_request_duration_seconds", help);
     for (labels, blocks) in routes() {
@@ -148,6 +154,11 @@ fn servers(out: &mut Exposition, registry: &Registry) {
             family.sample(&labels, sum(&entry.counters, get));
         }
     }
+    let mut family =
+        out.counter("weir_server_grpc_answers", "The server's answers to calls of gRPC, by status.");
+    for (labels, entry) in servers() {
+        grpc(&mut family, labels, &entry.counters, |block| &block.grpc_answers);
+    }
     let help = "From the whole request head to the last byte of the server's answer.";
     let mut family = out.histogram("weir_server_request_duration_seconds", help);
     for (labels, entry) in servers() {
@@ -181,6 +192,21 @@ fn limits(out: &mut Exposition, registry: &Registry, state: &State) {
 fn sum<T>(blocks: &[Arc<T>], get: impl Fn(&T) -> &Counter) -> u64 {
     // Blocks of things that are open may each pass through zero alone: only their sum is a number.
     blocks.iter().fold(0, |sum, block| sum.wrapping_add(get(block).get()))
+}
+
+/// Statuses that there were, and `OK` always: most sites know no gRPC, and no call ends in most of them.
+fn grpc<T>(
+    family: &mut encode::Counter<'_>,
+    labels: [Label<'_>; 2],
+    blocks: &[Arc<T>],
+    get: impl Fn(&T) -> &GrpcAnswers,
+) {
+    for (index, name) in GRPC_STATUSES.into_iter().enumerate() {
+        let times = sum(blocks, |block| &get(block).0[index]);
+        if index == 0 || times > 0 {
+            family.sample(&[labels[0], labels[1], ("status", name)], times);
+        }
+    }
 }
 
 fn classes<T>(blocks: &[Arc<T>], get: impl Fn(&T) -> &StatusClasses) -> [u64; 5] {

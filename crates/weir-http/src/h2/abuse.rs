@@ -96,16 +96,23 @@ impl Abuse {
 }
 
 /// A bucket's measure.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
     /// Tokens at the beginning, and the most that it ever holds.
     pub burst: u32,
-    /// Tokens that come back each second.
-    pub per_second: u32,
+    /// Tokens that come back each hour.
+    pub per_hour: u64,
+}
+
+impl Budget {
+    /// So many tokens come back each second.
+    pub const fn per_second(burst: u32, tokens: u32) -> Self {
+        Self { burst, per_hour: tokens as u64 * 3600 }
+    }
 }
 
 /// How much of each a connection may do.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budgets {
     /// [`Abuse::RapidReset`] and [`Abuse::MadeYouReset`] together. An exchange that ends in whole gives one back.
     pub resets: Budget,
@@ -119,7 +126,8 @@ pub struct Budgets {
     pub pings: Budget,
     /// Empty DATA frames.
     pub empty_data: Budget,
-    /// DATA frames of fewer than [`SMALL_DATA_BYTES`](super::SMALL_DATA_BYTES).
+    /// DATA frames of fewer than [`SMALL_DATA_BYTES`](super::SMALL_DATA_BYTES); a frame that we send gives one back. Small
+    /// messages of gRPC are such frames, so this is by far the largest.
     pub small_data: Budget,
     /// PRIORITY frames; a new stream gives two back.
     pub priorities: Budget,
@@ -135,15 +143,15 @@ pub struct Budgets {
 
 impl Default for Budgets {
     fn default() -> Self {
-        let budget = |burst, per_second| Budget { burst, per_second };
+        let budget = Budget::per_second;
         Self {
             resets: budget(200, 20),
             continuations_max: 16,
             block_bytes_factor: 2,
-            settings: budget(100, 5),
+            settings: budget(100, 10),
             pings: budget(1000, 100),
-            empty_data: budget(100, 10),
-            small_data: budget(10_000, 1000),
+            empty_data: budget(200, 20),
+            small_data: budget(100_000, 10_000),
             priorities: budget(500, 50),
             window_updates: budget(2000, 200),
             unknown_frames: budget(500, 50),
@@ -212,6 +220,7 @@ impl Guard {
     pub(super) fn sent(&mut self) {
         self.pings.refund(1);
         self.window_updates.refund(2);
+        self.small_data.refund(1);
     }
 
     /// DATA has come that was worth its header.
@@ -236,34 +245,37 @@ impl Guard {
     }
 }
 
-/// Tokens, in thousandths, so that a millisecond's share of a rate per second is a whole number.
+/// Parts of a token, so that a millisecond's share of a rate per hour is a whole number.
+const PARTS: u64 = 3_600_000;
+
+/// Tokens, in [`PARTS`].
 #[derive(Debug)]
 struct Bucket {
-    tokens_milli: u64,
+    parts: u64,
     filled_at_ms: u64,
     budget: Budget,
 }
 
 impl Bucket {
     fn new(budget: Budget) -> Self {
-        Self { tokens_milli: u64::from(budget.burst) * 1000, filled_at_ms: 0, budget }
+        Self { parts: u64::from(budget.burst) * PARTS, filled_at_ms: 0, budget }
     }
 
     fn draw(&mut self, now_ms: u64) -> bool {
         let passed_ms = now_ms.saturating_sub(self.filled_at_ms);
         self.filled_at_ms = now_ms;
-        self.add(passed_ms.saturating_mul(self.budget.per_second.into()));
-        let left = self.tokens_milli.checked_sub(1000);
-        self.tokens_milli = left.unwrap_or(self.tokens_milli);
+        self.add(passed_ms.saturating_mul(self.budget.per_hour));
+        let left = self.parts.checked_sub(PARTS);
+        self.parts = left.unwrap_or(self.parts);
         left.is_some()
     }
 
     fn refund(&mut self, tokens: u32) {
-        self.add(u64::from(tokens) * 1000);
+        self.add(u64::from(tokens) * PARTS);
     }
 
-    fn add(&mut self, milli: u64) {
-        let full = u64::from(self.budget.burst) * 1000;
-        self.tokens_milli = self.tokens_milli.saturating_add(milli).min(full);
+    fn add(&mut self, parts: u64) {
+        let full = u64::from(self.budget.burst) * PARTS;
+        self.parts = self.parts.saturating_add(parts).min(full);
     }
 }

@@ -70,4 +70,16 @@ impl RecvWindow {
             std::mem::take(&mut self.owed)
         })
     }
+
+    /// What the peer may still send.
+    #[cfg(test)]
+    pub(super) fn left(self) -> usize {
+        self.left as usize
+    }
+
+    /// Nothing is under way, and nothing is missing.
+    #[cfg(test)]
+    pub(super) fn is_accounted_for(self) -> bool {
+        self.left + self.owed == self.size
+    }
 }

@@ -16,7 +16,8 @@
 //!
 //! ```text
 //! bodies    connection_window + 2 * 2S * 4 KiB + 64 KiB     unread DATA in blocks, and spare blocks
-//! heads     2S * (H + 32 bytes * head.fields_max)           heads that nobody has taken (client: five times as much)
+//! heads     heads_bytes_max + H                             heads of requests, from their first byte to their end
+//!           5 * 2S * (H + 32 bytes * head.fields_max)       client: heads of responses that nobody has taken
 //! block     max(block_bytes_factor * H, 16 KiB) + 16 KiB    a header block in the making
 //! tables    2 * 4 KiB                                       HPACK
 //! output    output_bytes_max + 16 KiB + control_bytes_max   and what heads the holders of 2S streams add at once
@@ -24,8 +25,8 @@
 //! ```
 //!
 //! `2S` and not `S`, since a stream that its peer has reset is held until its task has noticed. With the defaults that is
-//! some 10 MiB at the very worst, reached only by a peer that fills every stream with the largest head, while nobody
-//! takes one; an idle connection after [`Mux::shed`] holds below 2 KiB and the HPACK tables.
+//! below 4 MiB for a server. What the exchanges hold that work on the streams comes on top of it. An idle connection
+//! after [`Mux::shed`] holds below 2 KiB and the HPACK tables.
 
 mod client;
 mod close;
@@ -75,6 +76,15 @@ impl StreamKey {
     }
 }
 
+/// Requests that were refused with REFUSED_STREAM, by the limit that they reached.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Refusals {
+    /// [`Settings::streams_max`].
+    pub streams: u64,
+    /// [`Settings::heads_bytes_max`].
+    pub heads: u64,
+}
+
 /// One connection.
 #[derive(Debug)]
 pub struct Mux {
@@ -104,6 +114,8 @@ pub struct Mux {
     request: RequestHead,
     text: Vec<u8>,
     guard: Guard,
+    /// Since somebody has asked.
+    refusals: Refusals,
     /// Server: streams whose requests wait for `accept`.
     accepts: VecDeque<StreamKey>,
     turns: Turns,
@@ -167,6 +179,7 @@ impl Mux {
             request: RequestHead::default(),
             text: Vec::new(),
             guard: Guard::new(&settings.budgets),
+            refusals: Refusals::default(),
             accepts: VecDeque::new(),
             turns: Turns::default(),
             peer_last: 0,
@@ -208,6 +221,11 @@ impl Mux {
     pub fn set_driver_waker(&mut self, waker: &Waker) {
         super::stream::wait(&mut self.driver, waker);
         self.driver_is_woken = false;
+    }
+
+    /// Requests that were refused since the last call.
+    pub fn take_refusals(&mut self) -> Refusals {
+        std::mem::take(&mut self.refusals)
     }
 
     /// Streams that somebody holds, or will.

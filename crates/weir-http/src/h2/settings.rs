@@ -8,6 +8,9 @@ use super::{
 };
 use crate::h1::HeadLimits;
 
+/// [`Settings::heads_bytes_max`], by default: a hundred requests with 5 KiB of fields, or sixteen of the largest.
+pub const HEADS_BYTES_MAX: usize = 512 * 1024;
+
 /// How a connection is run. The same for both roles, except where said.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
@@ -24,6 +27,9 @@ pub struct Settings {
     pub connection_window: u32,
     /// Limits of heads; `bytes_max` is also our SETTINGS_MAX_HEADER_LIST_SIZE.
     pub head: HeadLimits,
+    /// Server: bytes of the heads of all requests that have not ended; further requests are refused with REFUSED_STREAM,
+    /// which is safe to send again. A single one is always taken.
+    pub heads_bytes_max: usize,
     /// The most that comes in one body.
     pub body_bytes_max: u64,
     /// Server: extended CONNECT (RFC 8441) is offered.
@@ -41,6 +47,7 @@ impl Default for Settings {
             stream_window: 128 * 1024,
             connection_window: 1024 * 1024,
             head: HeadLimits { bytes_max: 32 * 1024, fields_max: 100, uri_bytes_max: 8 * 1024 },
+            heads_bytes_max: HEADS_BYTES_MAX,
             body_bytes_max: u64::MAX,
             extended_connect: false,
             output_bytes_max: 64 * 1024,

@@ -53,6 +53,8 @@ pub(super) struct Stream {
     pub(super) is_held: bool,
     /// It counts against SETTINGS_MAX_CONCURRENT_STREAMS.
     pub(super) is_counted: bool,
+    /// Bytes of its request's head, as long as somebody holds it.
+    pub(super) head_bytes: usize,
     /// What its holder is told.
     pub(super) end: Option<StreamEnd>,
     pub(super) closed_by: Option<ClosedBy>,

@@ -26,6 +26,8 @@ pub(super) struct Streams {
     forgotten: u32,
     /// Those that count against SETTINGS_MAX_CONCURRENT_STREAMS.
     counted: u32,
+    /// The sum of their `head_bytes`.
+    head_bytes: usize,
 }
 
 impl Streams {
@@ -79,6 +81,19 @@ impl Streams {
         self.index.get(n).map(|(id, slot)| StreamKey { slot: *slot, id: *id })
     }
 
+    /// Bytes of the heads of all of them.
+    pub(super) fn head_bytes(&self) -> usize {
+        self.head_bytes
+    }
+
+    /// Its head has so many bytes, from now on.
+    pub(super) fn set_head_bytes(&mut self, key: StreamKey, bytes: usize) {
+        if let Some(stream) = self.get(key) {
+            let before = std::mem::replace(&mut stream.head_bytes, bytes);
+            self.head_bytes = self.head_bytes - before + bytes;
+        }
+    }
+
     /// Does not count any more.
     pub(super) fn uncount(&mut self, key: StreamKey) {
         if let Some(stream) = self.get(key)
@@ -91,6 +106,7 @@ impl Streams {
     /// Takes it out; it has been cleaned up before.
     pub(super) fn remove(&mut self, key: StreamKey) {
         self.uncount(key);
+        self.set_head_bytes(key, 0);
         let Some(stream) = self.get(key) else { return };
         let closed_by = stream.closed_by.unwrap_or(ClosedBy::Us);
         stream.clear();

@@ -9,17 +9,16 @@ use std::{
 };
 
 use tokio::task::spawn_local;
-use weir_config::HttpSettings;
 
 use super::{
     Multiplex, Stream,
     io::{Input, Turn},
+    settings,
 };
 use crate::{
-    connection::{Connection, Places},
+    connection::{Connection, LINGER_TIMEOUT, Places},
     counters::Limit,
-    h1::HeadLimits,
-    h2::{Mux, Settings, StreamKey},
+    h2::{Mux, StreamKey},
     wire::Wire,
 };
 
@@ -35,7 +34,7 @@ where
     let settings = {
         let world = connection.worker.world();
         let Some(listener) = world.listener(connection.listener) else { return };
-        settings(&listener.settings, listener.head_limits())
+        settings::downstream(&listener.settings, listener.head_limits())
     };
     let home = Rc::new(Multiplex::new(Mux::server(settings), connection.scheme()));
     let buffer = connection.buffer.take();
@@ -53,17 +52,8 @@ where
     connection.linger().await;
 }
 
-fn settings(http: &HttpSettings, head: HeadLimits) -> Settings {
-    Settings {
-        streams_max: http.http2.max_concurrent_streams,
-        stream_window: http.http2.stream_window,
-        connection_window: http.http2.connection_window,
-        head,
-        body_bytes_max: http.max_body_bytes,
-        extended_connect: true,
-        ..Settings::default()
-    }
-}
+/// How long a connection keeps what exchanges worked in, for the next one.
+const SHED_AFTER: Duration = Duration::from_secs(1);
 
 struct Driver {
     home: Rc<Multiplex>,
@@ -77,10 +67,14 @@ struct Driver {
 enum Wait {
     /// Its first request; the time runs since the accept.
     First,
-    /// The next request.
+    /// The next request, which may come at once.
     Idle,
+    /// The next request, which did not come at once.
+    Asleep,
     /// The client takes nothing of what is to be sent.
     Stuck,
+    /// The same, and nothing will come but the end.
+    Ending,
     /// The client answers to the first GOAWAY.
     Drain,
     /// Exchanges, which have their own times.
@@ -103,6 +97,7 @@ impl Driver {
         }
         loop {
             let turn = self.turn(context, connection, places);
+            connection.worker.counters.http2_refused(self.home.mux.borrow_mut().take_refusals());
             if turn == Turn::Over {
                 return Poll::Ready(());
             }
@@ -143,10 +138,11 @@ impl Driver {
     fn set_deadline(&mut self, connection: &Connection, turn: Turn) {
         let mux = self.home.mux.borrow();
         let wait = match () {
+            () if turn == Turn::Stuck && self.input.ended => Wait::Ending,
             () if turn == Turn::Stuck => Wait::Stuck,
             () if self.draining => Wait::Drain,
             () if mux.streams_open() > 0 => Wait::Exchanges,
-            () if self.wait == Wait::First => Wait::First,
+            () if matches!(self.wait, Wait::First | Wait::Asleep) => self.wait,
             () => Wait::Idle,
         };
         if wait == self.wait {
@@ -158,7 +154,9 @@ impl Driver {
         match (wait, settings) {
             (Wait::Exchanges, _) => connection.deadline.clear(),
             (Wait::Stuck, Some(settings)) => connection.deadline.set(settings.body_timeout),
-            (Wait::First | Wait::Idle, Some(settings)) => connection.deadline.set(settings.idle_timeout),
+            (Wait::Idle, Some(settings)) => connection.deadline.set(settings.idle_timeout.min(SHED_AFTER)),
+            (Wait::First | Wait::Asleep, Some(settings)) => connection.deadline.set(settings.idle_timeout),
+            (Wait::Ending, _) => connection.deadline.set(LINGER_TIMEOUT),
             (Wait::Drain, _) | (_, None) => connection.deadline.set(DRAIN_PING_TIMEOUT),
         }
     }
@@ -174,7 +172,19 @@ impl Driver {
                 connection.wire.reset_when_closed();
                 return true;
             }
-            Wait::First | Wait::Idle => {
+            Wait::Ending => {
+                drop(mux);
+                connection.wire.reset_when_closed();
+                return true;
+            }
+            Wait::Idle if self.idle_left(connection) > Duration::ZERO => {
+                mux.shed();
+                drop(mux);
+                self.wait = Wait::Asleep;
+                connection.deadline.set(self.idle_left(connection));
+                return false;
+            }
+            Wait::First | Wait::Idle | Wait::Asleep => {
                 let is_first = self.wait == Wait::First;
                 counters.reached(if is_first { Limit::HeaderTimeout } else { Limit::IdleTimeout });
                 self.draining = true;
@@ -186,5 +196,12 @@ impl Driver {
         }
         connection.deadline.clear();
         false
+    }
+
+    /// Of `idle_timeout`, behind [`SHED_AFTER`].
+    fn idle_left(&self, connection: &Connection) -> Duration {
+        let world = connection.worker.world();
+        let listener = world.listener(connection.listener);
+        listener.map_or(Duration::ZERO, |listener| listener.settings.idle_timeout.saturating_sub(SHED_AFTER))
     }
 }

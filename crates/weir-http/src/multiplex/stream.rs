@@ -76,6 +76,20 @@ impl Stream {
         Ok(())
     }
 
+    /// Whether the server takes extended CONNECT, which its SETTINGS tell (RFC 8441 section 3). On a connection that is
+    /// at its end it is supposed to: nothing can be sent there anyhow.
+    pub(crate) fn poll_takes_connect(&self, context: &mut Context<'_>) -> Poll<bool> {
+        if self.home.is_settled() {
+            let mux = self.home.mux.borrow();
+            return Poll::Ready(mux.takes_extended_connect() || mux.is_draining());
+        }
+        let mut waiting = self.home.unsettled.borrow_mut();
+        if !waiting.iter().any(|waker| waker.will_wake(context.waker())) {
+            waiting.push(context.waker().clone());
+        }
+        Poll::Pending
+    }
+
     /// The head of the next response, interim ones first.
     pub(crate) fn poll_response(
         &mut self,
@@ -125,6 +139,19 @@ impl Stream {
         }
     }
 
+    /// From here on it is a tunnel: if it is dropped before its end, that stands for a connection that was reset
+    /// (RFC 8441 section 5).
+    pub(crate) fn becomes_tunnel(&mut self) {
+        self.code = ErrorCode::CANCEL;
+    }
+
+    /// Ends it at once, whatever of it has ended.
+    pub(crate) fn reset(&mut self) {
+        if let Some(key) = self.key {
+            self.home.mux.borrow_mut().reset(key, self.code);
+        }
+    }
+
     /// The connection is not to be used for further streams.
     pub(crate) fn retire_connection(&self) {
         self.home.retired.set(true);
@@ -133,6 +160,9 @@ impl Stream {
     /// Forgets the text of the last head.
     pub(crate) fn forget_text(&mut self) {
         mem::take(&mut self.text);
+        if let Some(key) = self.key {
+            self.home.mux.borrow_mut().forget_head(key);
+        }
     }
 }
 

@@ -16,13 +16,9 @@ use weir_tls::Stream as Socket;
 use super::{
     Multiplex, Stream,
     io::{Input, Turn},
+    settings,
 };
-use crate::{
-    counters::Limit,
-    engine::Worker,
-    h2::{Mux, Settings},
-    upstream::ServerLink,
-};
+use crate::{counters::Limit, engine::Worker, h2::Mux, upstream::ServerLink};
 
 /// A worker's HTTP/2 connections to one server.
 #[derive(Debug, Default)]
@@ -119,7 +115,7 @@ pub(crate) async fn obtain(
     } else if !is_agreed {
         return Err(io::Error::new(io::ErrorKind::Unsupported, "the server does not speak HTTP/2"));
     }
-    let home = Rc::new(Multiplex::new(Mux::client(Settings::default()), scheme));
+    let home = Rc::new(Multiplex::new(Mux::client(settings::upstream()), scheme));
     trunks.open.borrow_mut().push(Rc::clone(&home));
     drop(dialing);
     let stream = Stream::to_open(&home);
@@ -194,6 +190,7 @@ impl Driver {
         poll_fn(|context| self.poll(context)).await;
         self.home.retired.set(true);
         self.home.mux.borrow_mut().handle_eof();
+        self.home.wake_unsettled();
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
@@ -202,6 +199,7 @@ impl Driver {
             self.home.turn(context, &mut self.socket, &mut self.input, &self.worker.buffers, now_ms, |_| {
                 unreachable!("servers open no streams")
             });
+        self.home.wake_unsettled();
         if turn == Turn::Over {
             return Poll::Ready(());
         }

@@ -7,16 +7,17 @@ use weir_config::HeaderEdits;
 use super::{
     Outcome, Relay, bad_gateway,
     head::{More, write_head},
+    upgrade::upgrade_field,
 };
 use crate::{
     connection::Next,
     counters::Limit,
     exchange::{End, Record},
     forward::{self, Answering},
+    grpc,
     h1::Body,
-    head::{BodyLength, FieldKind, ResponseHead, Span, Version},
+    head::{BodyLength, FieldKind, Version},
     pump::{Coding, Pump, Stop},
-    tunnel,
 };
 
 impl Relay<'_> {
@@ -39,18 +40,33 @@ impl Relay<'_> {
         let plan = Plan::new(self.desk.response.body, self.desk.request.version, may_keep);
         let on_stream = self.upstream.wire.is_http2();
         let body = Body::of(self.desk.response.body, on_stream, u64::MAX, self.listener.head_limits());
-        let mut download = Pump::new(body, plan.coding);
+        let mut download = Pump::new(body, plan.coding).watching(self.desk.is_grpc);
         let mut answering = plan.answering(&self.route.route.response_headers);
         if self.desk.response.status == 426 {
             // RFC 9110 section 15.5.22: it must say which protocol is wanted.
             answering.upgrade = upgrade_field(&self.desk.response, self.reply_text());
         }
+        // The head is gone when its body has come.
+        let status_in_head =
+            self.desk.is_grpc.then(|| grpc::status_of(&self.desk.response, self.reply_text())).flatten();
         answering.hsts = self.listener.hsts(&self.route.route.response_headers);
+        answering.says_empty = self.is_silently_empty();
         self.answering = true;
         self.write_response(&answering, &mut download, More::Body).await?;
         record.status = self.desk.response.status;
         let result = self.pump_both(&mut download).await;
         record.response_bytes += download.moved;
+        if self.desk.is_grpc {
+            let status = match &result {
+                Ok(()) => status_in_head
+                    .or(download.grpc_status)
+                    .unwrap_or_else(|| grpc::status_without(self.desk.response.status)),
+                Err(End::Cut(_)) => grpc::INTERNAL,
+                Err(_) => grpc::CANCELLED,
+            };
+            self.upstream.link().counters.grpc_answers.count(status);
+            record.grpc_status = Some(status);
+        }
         if matches!(result, Err(End::Cut(_))) && plan.ends_by_close {
             // Only a reset tells this client. It costs whatever of earlier answers the kernel has not sent yet, so those
             // that see from the framing that the end is missing get a plain close.
@@ -74,8 +90,18 @@ impl Relay<'_> {
         Ok(Outcome::Answered { next, reusable })
     }
 
+    /// The end of the stream has said that there is no body. On a connection of HTTP/1 the head must.
+    fn is_silently_empty(&self) -> bool {
+        let response = &self.desk.response;
+        self.upstream.wire.is_http2()
+            && response.body == BodyLength::None
+            && !self.to_head
+            && !matches!(response.status, 204 | 304)
+            && !response.fields.iter().any(|field| field.kind == FieldKind::ContentLength)
+    }
+
     /// Writes the head of the response that lies in `reply`, with the edits of `answering`, and what has come of `body`.
-    async fn write_response(
+    pub(super) async fn write_response(
         &mut self,
         answering: &Answering<'_>,
         body: &mut Pump,
@@ -97,7 +123,7 @@ impl Relay<'_> {
         let reply = self.reply.as_mut();
         let deadline = &connection.deadline;
         let written =
-            write_head(&mut connection.wire, &mut head, body, reply, more, || deadline.expired()).await;
+            write_head(&mut connection.wire, &mut head, None, body, reply, more, || deadline.expired()).await;
         connection.worker.head_room.set(head);
         written.map_err(|_| End::Gone)
     }
@@ -149,27 +175,6 @@ impl Relay<'_> {
         })
         .await
     }
-
-    /// 101: from here on the connection belongs to another protocol (RFC 9110 section 7.8).
-    pub(super) async fn upgrade(&mut self, record: &mut Record) -> Result<Outcome, End> {
-        if self.desk.request.upgrade.is_none() {
-            return Err(bad_gateway("it switches protocols, which the request did not ask for"));
-        }
-        let answering = Answering {
-            upgrade: upgrade_field(&self.desk.response, self.reply_text()),
-            hsts: self.listener.hsts(&self.route.route.response_headers),
-            ..Answering::plain(&self.route.route.response_headers)
-        };
-        self.write_response(&answering, &mut Pump::nothing(), More::Messages).await?;
-        record.status = 101;
-        self.connection.consume(self.desk.request.len);
-        let reply = self.reply.take().filter(|reply| !reply.is_empty());
-        let timeout = self.listener.settings.tunnel_timeout;
-        let (up, down) = tunnel::tunnel(self.connection, &mut self.upstream.wire, reply, timeout).await;
-        record.request_bytes += up;
-        record.response_bytes += down;
-        Ok(Outcome::Answered { next: Next::Close, reusable: false })
-    }
 }
 
 /// How the answer goes to the client, given what it can take.
@@ -187,21 +192,23 @@ impl Plan {
     /// For a body of this length, towards a client of this version, whose connection may stay open if the answer's
     /// end can be seen.
     pub(crate) fn new(body: BodyLength, client: Version, may_keep: bool) -> Self {
-        let is_http11 = client != Version::Http10;
-        let (coding, has_end) = match (body, is_http11) {
+        let (coding, has_end) = match (body, client) {
             (BodyLength::None | BodyLength::Sized(_), _) => (Coding::AsIs, true),
-            (BodyLength::Chunked, true) => (Coding::AsIs, true),
-            (BodyLength::Chunked, false) => (Coding::Decode, false),
-            (BodyLength::UntilEnd, true) => (Coding::Encode, true),
-            (BodyLength::UntilEnd, false) => (Coding::AsIs, false),
+            (BodyLength::Chunked, Version::Http10) => (Coding::Decode, false),
+            (BodyLength::Chunked, Version::Http11) => (Coding::AsIs, true),
+            (BodyLength::Chunked, Version::Http2) => (Coding::Decode, true),
+            (BodyLength::UntilEnd, Version::Http10) => (Coding::AsIs, false),
+            (BodyLength::UntilEnd, Version::Http11) => (Coding::Encode, true),
+            (BodyLength::UntilEnd, Version::Http2) => (Coding::AsIs, true),
         };
         let keeps_client = may_keep && has_end;
-        let option = match (keeps_client, is_http11) {
-            (false, _) => Some("close"),
-            (true, true) => None,
-            (true, false) => Some("keep-alive"),
+        let connection = match (client, keeps_client) {
+            (Version::Http2, _) | (Version::Http11, true) => None,
+            (Version::Http10 | Version::Http11, false) => Some("close"),
+            (Version::Http10, true) => Some("keep-alive"),
         };
-        Self { coding, hides_chunked: !is_http11, ends_by_close: !has_end, keeps_client, connection: option }
+        let hides_chunked = client != Version::Http11;
+        Self { coding, hides_chunked, ends_by_close: !has_end, keeps_client, connection }
     }
 
     /// What this means for the head.
@@ -213,14 +220,6 @@ impl Plan {
             ..Answering::plain(edits)
         }
     }
-}
-
-fn upgrade_field(response: &ResponseHead, text: &[u8]) -> Option<Span> {
-    response
-        .fields
-        .iter()
-        .find(|field| field.kind == FieldKind::Upgrade && !field.value.of(text).is_empty())
-        .map(|field| field.value)
 }
 
 fn cut(why: impl Into<Cow<'static, str>>) -> End {

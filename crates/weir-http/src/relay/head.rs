@@ -19,10 +19,11 @@ pub(super) enum More {
     Messages,
 }
 
-/// Writes `head`, and what `pump` has ready in `buffer` behind it, in as few calls as the sink allows.
+/// Writes `head`, which on a new stream may be that of another `protocol` (RFC 8441), and what `pump` has ready in `buffer` behind it, in as few calls as the sink allows.
 pub(super) async fn write_head(
     to: &mut Wire,
     head: &mut Vec<u8>,
+    protocol: Option<&[u8]>,
     pump: &mut Pump,
     mut buffer: Option<&mut Buffer>,
     more: More,
@@ -31,7 +32,7 @@ pub(super) async fn write_head(
     if let Wire::Http2(stream) = to {
         // Its body goes frame by frame.
         let more = matches!(more, More::Messages) || !pump.is_done();
-        return stream.send_head(head, None, more);
+        return stream.send_head(head, protocol, more);
     }
     if let Some(buffer) = buffer.as_deref_mut() {
         let (before, data) = pump.writable(buffer.filled());

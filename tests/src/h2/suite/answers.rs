@@ -2,9 +2,9 @@
 
 use std::io;
 
+use super::websocket;
 use crate::{
     Request, kernel,
-    message::Framing,
     origin::{Connection, ok},
     wait::until,
 };
@@ -78,17 +78,10 @@ fn reply(connection: &mut Connection, request: &Request, what: &str) -> io::Resu
 
 /// Switches protocols as a WebSocket server does (RFC 6455 section 4.2.2) and sends everything back.
 fn tunnel(connection: &mut Connection, request: &Request) -> io::Result<bool> {
-    let accept = match request.fields.get("sec-websocket-key") {
-        // The key and the answer of RFC 6455 section 1.3.
-        Some("dGhlIHNhbXBsZSBub25jZQ==") => "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".to_owned(),
-        Some(_) | None => String::new(),
-    };
-    let accept =
-        if accept.is_empty() { String::new() } else { format!("Sec-WebSocket-Accept: {accept}\r\n") };
+    let accept = websocket::accept(request.fields.get("sec-websocket-key").unwrap_or_default());
     connection.send(format!(
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n{accept}\r\n"
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
     ))?;
-    debug_assert_eq!(request.framing, Framing::None);
     connection.echo()?;
     Ok(false)
 }

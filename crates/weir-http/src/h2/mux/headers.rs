@@ -81,6 +81,11 @@ impl Mux {
             self.discard(bytes)?;
             return self.stream_error(key, ErrorCode::PROTOCOL_ERROR, StreamEnd::Malformed);
         }
+        if stream.recv.has_head && stream.recv.is_tunnel {
+            // Section 8.5: only DATA belongs on a tunnel.
+            self.discard(bytes)?;
+            return self.stream_error(key, ErrorCode::PROTOCOL_ERROR, StreamEnd::Malformed);
+        }
         if stream.recv.has_head {
             self.handle_trailers(key, block.end_stream, bytes)
         } else {

@@ -10,7 +10,7 @@ use crate::{
         head::{HeadError, RequestRules, decode_request},
         stream::{ClosedBy, Sending},
     },
-    head::{BodyLength, RequestHead},
+    head::{BodyLength, Field, RequestHead},
 };
 
 impl Mux {
@@ -71,6 +71,14 @@ impl Mux {
         // Section 5.1.2. Held ones are bounded too: a stream that its client has reset lives on until its task knows.
         let streams_max = self.settings.streams_max;
         if self.streams.counted() >= streams_max || self.streams.len() >= 2 * streams_max as usize {
+            self.refusals.streams += 1;
+            return self.turn_away(id, ErrorCode::REFUSED_STREAM);
+        }
+        // Not left waiting: a head that has been decoded takes its room wherever it waits, and what has not been cannot be
+        // put off, since the frames behind it may be what other streams need to end.
+        let heads = self.streams.head_bytes();
+        if heads > 0 && heads + self.head_bytes() > self.settings.heads_bytes_max {
+            self.refusals.heads += 1;
             return self.turn_away(id, ErrorCode::REFUSED_STREAM);
         }
         self.guard.stream_opened();
@@ -78,16 +86,27 @@ impl Mux {
         Ok(())
     }
 
+    /// Of the request in `self.request`.
+    fn head_bytes(&self) -> usize {
+        self.text.len() + self.request.fields.len() * size_of::<Field>()
+    }
+
     /// The request in `self.request` becomes a stream.
     fn admit_request(&mut self, id: u32, end_stream: bool, refusal: Option<Refusal>) {
+        /// Room for text, in bytes, that a head may hold and not need.
+        const TEXT_BYTES_SPARE: usize = 4096;
         let window = self.recv_window_new();
+        let head_bytes = self.head_bytes();
+        if self.text.capacity() > self.text.len() + TEXT_BYTES_SPARE {
+            self.text.shrink_to(self.text.len());
+        }
         let (key, stream) = self.streams.insert(id);
         let recv = &mut stream.recv;
         std::mem::swap(&mut recv.request, &mut self.request);
         std::mem::swap(&mut recv.text, &mut self.text);
         let method = recv.request.method.of(&recv.text);
         stream.is_to_head = method == b"HEAD";
-        recv.is_tunnel = method == b"CONNECT";
+        recv.is_tunnel = method == b"CONNECT" || recv.request.extended_connect;
         recv.left = announced(recv.request.body).filter(|_| refusal.is_none() && !recv.is_tunnel);
         let is_too_large = recv.left.is_some_and(|left| left > self.settings.body_bytes_max);
         recv.refusal = refusal.or(is_too_large.then_some(Refusal::BodyTooLarge));
@@ -96,7 +115,13 @@ impl Mux {
         recv.is_ended = end_stream;
         stream.send.state = Sending::Head;
         stream.send.window = SendWindow::new(self.peer.stream_window);
+        self.streams.set_head_bytes(key, head_bytes);
         self.accepts.push_back(key);
+    }
+
+    /// The text of an accepted request's head has been given up, before its exchange has ended.
+    pub fn forget_head(&mut self, key: StreamKey) {
+        self.streams.set_head_bytes(key, 0);
     }
 
     /// A request that does not become a stream (sections 5.4.2 and 8.1.1).

@@ -79,3 +79,9 @@ fn the_driver_is_woken_once_for_what_tasks_produce() {
     mux.finish(key, None).expect("open");
     assert_eq!(count.0.load(Ordering::Relaxed), 1);
 }
+
+#[test]
+fn the_stated_memory_of_a_stream_holds() {
+    assert!(size_of::<crate::h2::stream::Stream>() <= 800, "{}", size_of::<crate::h2::stream::Stream>());
+    assert!(size_of::<crate::h2::Mux>() <= 2048, "{}", size_of::<crate::h2::Mux>());
+}

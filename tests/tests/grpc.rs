@@ -1,0 +1,150 @@
+//! gRPC through Weir, between the client and the server of the library that most others are compared with.
+
+use std::{fs, net::SocketAddr, process::Command};
+
+use weir_tests::{Weir, python::Script, until};
+
+/// Everything that is quick.
+const CASES: [&str; 2] = ["basics", "large"];
+
+/// Makes a certificate for `weir.test` and its key.
+fn certificate(folder: &std::path::Path) -> [String; 2] {
+    let [cert, key] = ["cert.pem", "key.pem"].map(|name| folder.join(name).display().to_string());
+    let output = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "2",
+        ])
+        .args(["-subj", "/CN=weir.test", "-addext", "subjectAltName=DNS:weir.test"])
+        .args(["-keyout", &key, "-out", &cert])
+        .output()
+        .expect("openssl is there");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    [cert, key]
+}
+
+fn pool(name: &str, server: SocketAddr, more: &str) -> String {
+    format!("  {name}: {{ servers: [\"{server}\"], protocol: h2, {more} }}\n")
+}
+
+fn listener(name: &str, more: &str) -> String {
+    format!("  - {{ name: {name}, bind: 127.0.0.1:0, pool: {name}{more} }}\n")
+}
+
+fn target(address: SocketAddr) -> String {
+    address.to_string()
+}
+
+#[test]
+fn all_kinds_of_calls() {
+    let (_server, address) = Script::server("grpc_server", &[]);
+    let yaml = format!(
+        "\nlisteners:\n{}pools:\n{}",
+        listener("calls", ""),
+        pool("calls", address, "health: { grpc: work }")
+    );
+    let weir = Weir::start(&yaml);
+    for case in CASES {
+        Script::run("grpc_client", &[&target(weir.address()), case]);
+    }
+    let metrics = weir.metrics();
+    let server = address.to_string();
+    let count = |status: &str| {
+        let labels = [("pool", "calls"), ("server", &server[..]), ("status", status)];
+        metrics.sum("weir_server_grpc_answers_total", &labels)
+    };
+    // One each of `errors`, and one more that broke off late.
+    for (status, times) in [("NOT_FOUND", 1.0), ("UNAUTHENTICATED", 1.0), ("DATA_LOSS", 2.0)] {
+        assert_eq!(count(status), times, "{status}");
+    }
+    assert!(count("OK") > 300.0);
+    let labels = [("listener", "calls"), ("route", "calls#1"), ("status", "NOT_FOUND")];
+    assert_eq!(metrics.sum("weir_grpc_answers_total", &labels), 1.0);
+}
+
+#[test]
+fn within_tls_on_both_sides() {
+    let folder = std::env::temp_dir().join(format!("weir-tests-grpc-{}", std::process::id()));
+    fs::create_dir_all(&folder).expect("a directory for temporary files");
+    let [cert, key] = certificate(&folder);
+    let (_server, address) = Script::server("grpc_server", &[&cert, &key]);
+    let tls = format!("tls: {{ ca: {cert}, server_name: weir.test }}, health: {{ grpc: work }}");
+    let weir = Weir::start(&format!(
+        "
+certificates:
+  test: {{ cert: {cert}, key: {{ file: {key} }} }}
+listeners:
+{}pools:
+{}",
+        listener("calls", ", tls: { certificates: [test] }"),
+        pool("calls", address, &tls)
+    ));
+    Script::run("grpc_client", &[&target(weir.address()), "basics", &cert]);
+    fs::remove_dir_all(&folder).expect("it is ours");
+}
+
+#[test]
+fn weirs_own_answers_have_a_status_of_grpc() {
+    let (_server, address) = Script::server("grpc_server", &[]);
+    let weir = Weir::start(&format!(
+        "
+listeners:
+{}{}pools:
+{}{}",
+        listener("dead", ""),
+        listener("small", ", http: { max_body_bytes: 1000B }"),
+        pool("dead", SocketAddr::from(([127, 0, 0, 1], 1)), "health: none"),
+        pool("small", address, "health: none"),
+    ));
+    let refused = |listener: &str, expected: &str, size: &str| {
+        let target = target(weir.address_of(listener));
+        Script::run("grpc_client", &[&target, "refused", "-", expected, size]);
+    };
+    refused("dead", "UNAVAILABLE no server of pool", "0");
+    refused("small", "RESOURCE_EXHAUSTED the body is larger", "5000");
+    let labels = [("listener", "dead"), ("route", "dead#1"), ("status", "UNAVAILABLE")];
+    assert_eq!(weir.metrics().sum("weir_grpc_answers_total", &labels), 1.0);
+}
+
+#[test]
+fn checks_ask_the_health_service() {
+    let (mut server, address) = Script::server("grpc_server", &[]);
+    let health = |service: &str| {
+        format!("health: {{ grpc: {service}, interval: 100ms, timeout: 100ms, fall: 1, rise: 1 }}")
+    };
+    let weir = Weir::start(&format!(
+        "
+listeners:
+{}{}{}pools:
+{}{}{}",
+        listener("work", ""),
+        listener("whole", ""),
+        listener("other", ""),
+        pool("work", address, &health("work")),
+        pool("whole", address, &health("\"\"")),
+        pool("other", address, &health("unknown")),
+    ));
+    let is_up = |pool: &str| {
+        let labels = [("pool", pool), ("server", &address.to_string()[..])];
+        weir.metrics().sum("weir_server_up", &labels) == 1.0
+    };
+    assert!(is_up("work") && is_up("whole") && !is_up("other"));
+    assert!(
+        weir.log().contains("the server does not know the service `unknown` (NOT_FOUND)"),
+        "{}",
+        weir.log()
+    );
+    for (status, up) in [("NOT_SERVING", false), ("SERVING", true)] {
+        server.tell(status);
+        assert_eq!(server.line(), "set");
+        until(status, || is_up("work") == up);
+    }
+    assert!(weir.log().contains("the service is NOT_SERVING"), "{}", weir.log());
+}
