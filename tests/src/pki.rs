@@ -1,10 +1,15 @@
 //! Authorities and certificates that are made for one test.
 
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose,
     IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256, RevokedCertParams, RsaKeySize,
     SanType, SerialNumber, date_time_ymd,
 };
+
+/// So many authorities have been made: each has a name of its own.
+static MADE: AtomicU32 = AtomicU32::new(1);
 
 /// Who signs certificates.
 pub struct Authority {
@@ -30,7 +35,8 @@ impl Authority {
     pub fn new() -> Self {
         let key = KeyPair::generate().expect("keys can be made");
         let mut params = CertificateParams::new(Vec::new()).expect("no name is a fine name");
-        params.distinguished_name.push(DnType::CommonName, "An authority of tests");
+        let number = MADE.fetch_add(1, Relaxed);
+        params.distinguished_name.push(DnType::CommonName, format!("Authority {number} of tests"));
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let pem = params.self_signed(&key).expect("it can be signed").pem();

@@ -86,7 +86,7 @@ fn what_is_not_built_yet_is_refused() {
     let file = File::new(
         "listeners:
   - bind: \":8443\"
-    tls: { certificates: [shop] }
+    allow: [10.0.0.0/8]
     pool: web
 pools:
   web:

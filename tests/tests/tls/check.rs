@@ -32,10 +32,9 @@ fn every_wrong_certificate_is_told_with_its_place() {
 listeners:
   - bind: 127.0.0.1:0
     tls: {{ certificates: [mismatch, encrypted, missing] }}
-    respond: {{ status: 200 }}
+    routes: [{{ respond: {{ status: 200 }} }}]
 "
-    )
-    .replace("    respond: { status: 200 }\n", "    routes: [{ respond: { status: 200 } }]\n");
+    );
     for command in ["check", "run"] {
         let (code, text) = said(command, &yaml);
         assert_eq!(code, Some(2), "{command}: {text}");
@@ -52,7 +51,7 @@ listeners:
         ] {
             assert!(text.contains(&expected), "{command}, {expected}: {text}");
         }
-        assert_eq!(text.matches('^').count(), 3, "{text}");
+        assert_eq!(text.lines().filter(|line| line.contains('^')).count(), 3, "{text}");
     }
 }
 
@@ -74,11 +73,11 @@ listeners:
     let carets = "^".repeat(key.len());
     let expected = format!(
         "error: {key}: the private key does not belong to the certificate in {cert}
-  --> weir.yaml:4:18
-   |
- 4 |     key: {{ file: {key} }}
-   |                  {carets}
-   = help: take the key that the certificate was ordered with
+ --> weir.yaml:4:18
+  |
+4 |     key: {{ file: {key} }}
+  |                  {carets}
+  = help: take the key that the certificate was ordered with
 
 weir.yaml: 1 error
 "

@@ -34,7 +34,7 @@ fn sessions_resume_also_over_a_reload() {
     let config = trusting(&stage.authority);
     TlsClient::connect(weir.address(), &config, "a.example").get("/");
     let yaml = weir.read("weir.yaml");
-    weir.reload(&yaml);
+    weir.reload(&format!("\n{yaml}"));
     assert!(TlsClient::connect(weir.address(), &config, "a.example").is_resumed());
     drop(weir);
 

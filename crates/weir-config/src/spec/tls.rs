@@ -83,7 +83,7 @@ static TICKET_KEYS: Section = secret("listeners[].tls.tickets.keys", "Where the 
 
 static HSTS: Section = Section {
     path: "listeners[].tls.hsts",
-    doc: "An answer of a server that has the field already keeps its own.",
+    doc: "It takes the place of what a server says; a route whose `response_headers` name the field has its way.",
     keys: &[
         key("max_age", Shape::One(Kind::Duration), "How long a browser remembers it; whole seconds.")
             .default("8760h"),
