@@ -11,21 +11,24 @@ static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// A directory that is removed when dropped.
 #[derive(Debug)]
-pub(crate) struct Folder(PathBuf);
+pub struct Folder(PathBuf);
 
 impl Folder {
-    pub(crate) fn new(purpose: &str) -> Self {
+    /// A new one; `purpose` is in its name.
+    pub fn new(purpose: &str) -> Self {
         let name = format!("weir-tests-{purpose}-{}-{}", process::id(), NEXT.fetch_add(1, Relaxed));
         let path = std::env::temp_dir().join(name);
         fs::create_dir_all(&path).expect("the directory for temporary files can be written");
         Self(path)
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
         &self.0
     }
 
-    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+    /// Writes a file in it.
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.0.join(name);
         fs::write(&path, text).expect("a file of the test can be written");
         path

@@ -8,7 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod client;
-mod folder;
+pub mod folder;
 pub mod h2;
 pub mod kernel;
 pub mod load;
@@ -17,7 +17,9 @@ pub mod metrics;
 pub mod origin;
 pub mod pattern;
 pub mod peer;
+pub mod pki;
 pub mod python;
+pub mod tls;
 pub mod wait;
 pub mod weir;
 

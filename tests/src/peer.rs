@@ -190,6 +190,23 @@ pub fn curl(arguments: &[&str]) -> Output {
     command.output().unwrap_or_else(|error| panic!("curl: {error}; `cargo xtask test` installs it"))
 }
 
+/// Runs h2load, nghttp2's load generator, to its end.
+#[track_caller]
+pub fn h2load(arguments: &[&str]) -> Output {
+    let output = Command::new("h2load").args(arguments).output();
+    output.unwrap_or_else(|error| panic!("h2load: {error}; `cargo xtask test` installs it"))
+}
+
+/// What `openssl s_client` says of a connection to `address`.
+#[track_caller]
+pub fn s_client(address: SocketAddr, arguments: &[&str]) -> String {
+    let mut command = Command::new("openssl");
+    command.args(["s_client", "-connect", &address.to_string()]).args(arguments).stdin(Stdio::null());
+    let output =
+        command.output().unwrap_or_else(|error| panic!("openssl: {error}; `cargo xtask test` installs it"));
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
 /// `PATH` with the directories of daemons.
 fn path() -> OsString {
     let mut path = std::env::var_os("PATH").unwrap_or_default();

@@ -5,11 +5,11 @@
 //! round measures every proxy once), so that what the machine does meanwhile hits all alike, and ratios are taken
 //! within a round.
 
-mod case;
-mod machine;
-mod measure;
+pub(crate) mod case;
+pub(crate) mod machine;
+pub(crate) mod measure;
 mod process;
-mod proxy;
+pub(crate) mod proxy;
 mod report;
 
 use std::path::PathBuf;
@@ -63,7 +63,7 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode, String> {
     let (proxy_cpu, other_cpu) = machine::two_cpus()?;
     launch::pin(other_cpu)?;
 
-    let bench = Bench::start(programs, proxy_cpu, other_cpu)?;
+    let bench = Bench::start(programs, proxy_cpu, other_cpu, measure::IN_TURNS)?;
     let mut results = Results::default();
     let mut proxies = Vec::new();
     for proxy in &options.proxies {

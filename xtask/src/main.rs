@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod attack;
 mod bench;
 mod docs;
 mod fuzz;
@@ -21,6 +22,7 @@ usage: cargo xtask COMMAND
 
   test     formatting, lints, every test, the end-to-end tests; installs the peers they need where it may
   bench    Weir beside nginx, HAProxy, Envoy and a plain relay; `bench --help` lists its options
+  attack   attacks on HTTP/2, each from many connections, while another client is served; `attack --help`
   fuzz     the fuzz targets, on a nightly toolchain: [--minutes N] [--target NAME]
   docs     write docs/reference.md anew from the configuration model
 ";
@@ -34,6 +36,8 @@ fn main() -> ExitCode {
     let outcome = match command {
         "test" if rest.is_empty() => test::run(),
         "bench" => bench::run(rest),
+        "attack" => attack::run(rest),
+        "attackers" => attack::run_attackers(rest),
         "fuzz" => fuzz::run(rest),
         "launch" => launch::run(rest),
         "docs" if rest.is_empty() => docs::run(),

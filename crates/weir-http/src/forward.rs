@@ -98,6 +98,8 @@ pub(crate) struct Answering<'a> {
     pub(crate) connection: Option<&'static str>,
     /// The protocol that is upgraded to with status 101, or wanted with 426.
     pub(crate) upgrade: Option<Span>,
+    /// There is no body, and the server had no need to say so in the head.
+    pub(crate) says_empty: bool,
     /// `Strict-Transport-Security`, in place of the server's: there must be one only (RFC 6797 section 7.1).
     pub(crate) hsts: Option<&'a str>,
     /// The protocol changes, and what says so is not what the server said.
@@ -122,6 +124,7 @@ impl<'a> Answering<'a> {
             decode: false,
             connection: None,
             upgrade: None,
+            says_empty: false,
             hsts: None,
             switch: None,
         }
@@ -147,6 +150,9 @@ pub(crate) fn response(out: &mut Vec<u8>, response: &ResponseHead, text: &[u8], 
     });
     if answering.encode {
         out.extend_from_slice(b"transfer-encoding: chunked\r\n");
+    }
+    if answering.says_empty {
+        out.extend_from_slice(b"content-length: 0\r\n");
     }
     if let Some(protocol) = answering.upgrade {
         line(out, b"upgrade", protocol.of(text));

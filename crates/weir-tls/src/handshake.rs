@@ -103,6 +103,9 @@ fn wrong_certificate(wrong: &CertificateError) -> String {
         CertificateError::UnknownIssuer => {
             "shows a certificate of an authority that is not trusted".to_owned()
         }
+        CertificateError::BadSignature => {
+            "shows a certificate that the trusted authority of that name has not signed".to_owned()
+        }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             "shows a certificate that has expired".to_owned()
         }

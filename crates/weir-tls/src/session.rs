@@ -59,6 +59,8 @@ pub struct Session {
     rooms: Rc<Rooms>,
     /// Records that have arrived and are not processed.
     arrived: Option<Buffer>,
+    /// rustls has seen all of `arrived`, and may remember places in it: a part of a handshake's message.
+    seen: bool,
     /// Decrypted bytes for which the reader had no room.
     rest: Option<Buffer>,
     out: Out,
@@ -133,6 +135,7 @@ impl Session {
             side,
             rooms: Rc::clone(rooms),
             arrived: None,
+            seen: false,
             rest: None,
             out: Out::default(),
             accepted: 0,
@@ -280,6 +283,8 @@ impl Session {
     fn step(&mut self, wish: Wish<'_>, target: Option<&mut Buffer>) -> Result<Step, Error> {
         let input = match (&mut self.arrived, wish) {
             (Some(arrived), Wish::Read) => arrived.filled_mut(),
+            // It must see what it remembers. There is nothing in it that it could act upon.
+            (Some(arrived), _) if self.seen => arrived.filled_mut(),
             _ => &mut [],
         };
         let mut sink = Sink { target, rest: &mut self.rest, rooms: &self.rooms };
@@ -291,6 +296,9 @@ impl Session {
                 step(connection.process_tls_records(input), wish, &mut self.out, &mut sink)
             }
         };
+        if matches!(wish, Wish::Read) {
+            self.seen = matches!(step, Ok(Step::Blocked));
+        }
         if let Some(arrived) = &mut self.arrived {
             arrived.consume(discard);
             if arrived.is_empty() {
@@ -315,9 +323,10 @@ impl Session {
     /// Tells the peer what was wrong, if it takes it at once.
     fn fail(&mut self, tcp: &mut weir_net::Stream, error: Error) -> io::Error {
         self.end = End::Closed;
+        // rustls has an alert for the peer, unless what it sent was one. No step more than that takes: it would look
+        // again at what was wrong.
+        while self.state().wants_write() && matches!(self.step(Wish::Read, None), Ok(Step::Again)) {}
         self.arrived = None;
-        // rustls has an alert for the peer, unless what it sent was one.
-        while let Ok(Step::Again) = self.step(Wish::Read, None) {}
         let _ = self.poll_flush(&mut Context::from_waker(Waker::noop()), tcp);
         io::Error::new(ErrorKind::InvalidData, error)
     }

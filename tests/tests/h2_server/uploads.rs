@@ -182,8 +182,9 @@ impl Windows {
     #[track_caller]
     fn wait(&mut self, client: &mut H2Client) {
         // It may have come while something else was waited for.
+        let before = (self.stream, self.connection);
         self.update(client);
-        if self.room() == 0 {
+        if (self.stream, self.connection) == before {
             client
                 .wait_for("WINDOW_UPDATE", |event| matches!(event, Event::WindowUpdate { .. }).then_some(()));
             self.update(client);

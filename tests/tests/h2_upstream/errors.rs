@@ -159,7 +159,16 @@ fn connection_errors() {
             other => failed.push(format!("{name} ({cites}): answered by {other:?}")),
         }
         let came = |origin: &H2Origin| {
-            origin.events().into_iter().skip(seen).find_map(|(_, event)| match event {
+            // The request may have been sent once more, on another connection, which ends in its own time.
+            let path = format!("/{n}");
+            let asked: Vec<usize> = origin
+                .requests()
+                .iter()
+                .filter(|request| request.path() == path)
+                .map(|request| request.connection)
+                .collect();
+            let of_case = origin.events().into_iter().skip(seen).filter(|(index, _)| asked.contains(index));
+            of_case.map(|(_, event)| event).find_map(|event| match event {
                 Event::GoAway { code, .. } if code != code::NO_ERROR => Some(code),
                 Event::Closed => Some(u32::MAX),
                 _ => None,

@@ -10,7 +10,7 @@ use std::{
 
 use weir_tests::{
     Client,
-    h2::{Block, Event, H2Connection, H2Origin, WINDOW_INITIAL, frame::*, setting},
+    h2::{Block, Event, H2Connection, H2Origin, frame::*, setting},
     kernel,
     message::Framing,
     until,
@@ -191,15 +191,11 @@ fn send_all(connection: &mut H2Connection, length: usize, stalled: &AtomicUsize)
     let stream = connection.request()?.expect("a request").stream;
     let text = length.to_string();
     connection.send(&[headers(stream, Block::of(&[(":status", "200"), ("content-length", &text)]))])?;
-    let initial = connection.link.audit.setting(setting::INITIAL_WINDOW_SIZE).unwrap_or(WINDOW_INITIAL);
-    // Of the stream and of the connection, without what came before the request.
-    let mut room = [i64::from(initial), i64::from(WINDOW_INITIAL)];
     let (mut sent, mut pings, mut asked) = (0, 0, 0);
     while sent < length {
-        let piece = room[0].min(room[1]).min(16_384).min((length - sent) as i64);
+        let piece = connection.link.audit.room(stream).min(16_384).min((length - sent) as i64);
         if piece > 0 {
             sent += piece as usize;
-            room = room.map(|room| room - piece);
             (pings, asked) = (0, 0);
             let frame = data(stream, vec![b'x'; piece as usize]);
             connection.send(&[if sent == length { frame.end() } else { frame }])?;
@@ -210,8 +206,6 @@ fn send_all(connection: &mut H2Connection, length: usize, stalled: &AtomicUsize)
             connection.send(&[ping([asked; 8])])?;
         }
         match connection.event()? {
-            Event::WindowUpdate { stream: 0, increment } => room[1] += i64::from(increment),
-            Event::WindowUpdate { increment, .. } => room[0] += i64::from(increment),
             Event::PingAck(_) => {
                 pings += 1;
                 if pings == 20 {

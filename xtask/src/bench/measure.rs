@@ -24,7 +24,8 @@ pub(crate) struct Bench {
     folder: PathBuf,
     work: WorkFolder,
     proxy_cpu: usize,
-    other_cpu: usize,
+    pub(crate) other_cpu: usize,
+    class: Class,
     servers: [u16; SERVERS],
     origin: Process,
 }
@@ -33,8 +34,8 @@ const SERVERS: usize = 3;
 
 /// A proxy that answers.
 pub(crate) struct Started {
-    process: Process,
-    port: u16,
+    pub(crate) process: Process,
+    pub(crate) port: u16,
     log: PathBuf,
 }
 
@@ -62,17 +63,33 @@ impl Drop for WorkFolder {
     }
 }
 
-/// Starts what shares a CPU with others, in the class of the scheduler whose processes do not interrupt one another when
+/// For what shares a CPU with others: the class of the scheduler whose processes do not interrupt one another when
 /// they are woken. An interruption is asked for by the CPU that wakes, which is the proxy's: on a virtual machine that
 /// costs as much as a whole request, and how often it happens depends on how the two CPUs happen to keep step.
-fn in_turns(program: PathBuf, cpu: usize) -> Command {
-    let mut command = launch::command("chrt", cpu, DeathSignal::Kill);
-    command.args(["--batch", "0"]).arg(program);
-    command
+pub(crate) const IN_TURNS: Class = Class(["--batch", "0"]);
+
+/// Before all others, at once: for those whose time is measured while others use up the CPU.
+pub(crate) const FIRST: Class = Class(["--fifo", "1"]);
+
+/// A class of the scheduler, as options of `chrt`.
+#[derive(Clone, Copy)]
+pub(crate) struct Class([&'static str; 2]);
+
+impl Class {
+    fn command(self, program: PathBuf, cpu: usize) -> Command {
+        let mut command = launch::command("chrt", cpu, DeathSignal::Kill);
+        command.args(self.0).arg(program);
+        command
+    }
 }
 
 impl Bench {
-    pub(crate) fn start(programs: Programs, proxy_cpu: usize, other_cpu: usize) -> Result<Bench, String> {
+    pub(crate) fn start(
+        programs: Programs,
+        proxy_cpu: usize,
+        other_cpu: usize,
+        class: Class,
+    ) -> Result<Bench, String> {
         let folder = workspace::target_dir()?.join("bench");
         let work = WorkFolder(folder.join("work"));
         let _ = std::fs::remove_dir_all(&work.0);
@@ -81,11 +98,11 @@ impl Bench {
         make_certificates(&programs, &work.0)?;
         let servers: [u16; SERVERS] = machine::free_ports()?;
         let log = work.0.join("origin.log");
-        let mut command = in_turns(programs.built.join("origin"), other_cpu);
+        let mut command = class.command(programs.built.join("origin"), other_cpu);
         command.args(servers.iter().map(|port| format!("127.0.0.1:{port}")));
         let mut origin = Process::start("origin", command, &log)?;
         origin.wait_until("its answer", &log, |_| servers.iter().all(|port| answers(*port)))?;
-        Ok(Bench { programs, folder, work, proxy_cpu, other_cpu, servers, origin })
+        Ok(Bench { programs, folder, work, proxy_cpu, other_cpu, class, servers, origin })
     }
 
     /// A file in the bench's own part of the build folder.
@@ -152,7 +169,7 @@ impl Bench {
 
     /// The load generator, told what to do but not for how long.
     fn load_command(&self, port: u16, load: &Load) -> Command {
-        let mut command = in_turns(self.programs.built.join("load"), self.other_cpu);
+        let mut command = self.class.command(self.programs.built.join("load"), self.other_cpu);
         command.stdin(Stdio::null()).arg(format!("127.0.0.1:{port}"));
         command.args(["--path", load.path, "--expect", &load.expect_bytes.to_string()]);
         command.args(["--connections", &load.connections.to_string()]);

@@ -7,7 +7,6 @@ use weir_http::counters::{
     Counter, GrpcAnswers, Histogram, LATENCY_BOUNDS_US, Limit, ListenerCounters, RouteCounters,
     ServerCounters, StatusClasses,
 };
-use weir_http::h2::Abuse;
 
 use weir_http::grpc::GRPC_STATUSES;
 
@@ -188,14 +187,6 @@ fn limits(out: &mut Exposition, registry: &Registry, state: &State) {
         family.sample(&[("limit", limit.name())], times);
     }
     family.sample(&[("limit", "connect_failure_queue")], state.checker.passive_dropped());
-    let help = "HTTP/2 connections of clients that were ended for what came on them.";
-    let mut family = out.counter("weir_http2_connections_ended", help);
-    for abuse in Abuse::ALL {
-        let times = registry.workers.iter().map(|worker| worker.times_abused(abuse)).sum();
-        family.sample(&[("reason", abuse.name())], times);
-    }
-    let errors = registry.workers.iter().map(|worker| worker.http2_errors.get()).sum();
-    family.sample(&[("reason", "error")], errors);
 }
 
 fn sum<T>(blocks: &[Arc<T>], get: impl Fn(&T) -> &Counter) -> u64 {

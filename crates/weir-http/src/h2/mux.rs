@@ -25,8 +25,8 @@
 //! ```
 //!
 //! `2S` and not `S`, since a stream that its peer has reset is held until its task has noticed. With the defaults that is
-//! some 10 MiB at the very worst, reached only by a peer that fills every stream with the largest head, while nobody
-//! takes one; an idle connection after [`Mux::shed`] holds below 2 KiB and the HPACK tables.
+//! below 4 MiB for a server. What the exchanges hold that work on the streams comes on top of it. An idle connection
+//! after [`Mux::shed`] holds below 2 KiB and the HPACK tables.
 
 mod client;
 mod close;

@@ -16,7 +16,7 @@ use crate::{
     forward::{self, Answering},
     grpc,
     h1::Body,
-    head::{BodyLength, Version},
+    head::{BodyLength, FieldKind, Version},
     pump::{Coding, Pump, Stop},
 };
 
@@ -50,6 +50,7 @@ impl Relay<'_> {
         let status_in_head =
             self.desk.is_grpc.then(|| grpc::status_of(&self.desk.response, self.reply_text())).flatten();
         answering.hsts = self.listener.hsts(&self.route.route.response_headers);
+        answering.says_empty = self.is_silently_empty();
         self.answering = true;
         self.write_response(&answering, &mut download, More::Body).await?;
         record.status = self.desk.response.status;
@@ -87,6 +88,16 @@ impl Relay<'_> {
             (false, _) => Next::Linger,
         };
         Ok(Outcome::Answered { next, reusable })
+    }
+
+    /// The end of the stream has said that there is no body. On a connection of HTTP/1 the head must.
+    fn is_silently_empty(&self) -> bool {
+        let response = &self.desk.response;
+        self.upstream.wire.is_http2()
+            && response.body == BodyLength::None
+            && !self.to_head
+            && !matches!(response.status, 204 | 304)
+            && !response.fields.iter().any(|field| field.kind == FieldKind::ContentLength)
     }
 
     /// Writes the head of the response that lies in `reply`, with the edits of `answering`, and what has come of `body`.

@@ -9,8 +9,10 @@ use std::{
     thread::JoinHandle,
 };
 
+use aws_lc_rs::aead;
 use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
+    ClientConfig, ClientConnection, ConnectionTrafficSecrets, RootCertStore, ServerConfig, ServerConnection,
+    StreamOwned,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName},
     server::ResolvesServerCert,
     sign::{CertifiedKey, SingleCertAndKey},
@@ -63,6 +65,7 @@ async fn accept<T: Send + 'static>(
     let identity = identity();
     let mut config = trusting(&identity, version);
     config.alpn_protocols = vec![b"b".to_vec()];
+    config.enable_secret_extraction = true;
     let (listener, address) = listener();
     let client = std::thread::spawn(move || {
         let name = ServerName::try_from("localhost").unwrap();
@@ -209,6 +212,54 @@ fn what_is_no_tls_gets_an_alert() {
         // RFC 8446 section 5.1: a record of type alert (21).
         assert_eq!(client.join().unwrap().first(), Some(&21));
     });
+}
+
+/// A record that nobody's library sends: these bytes as a part of a handshake's message, in the keys of the session.
+fn handshake_record(secrets: (u64, ConnectionTrafficSecrets), part: &[u8]) -> Vec<u8> {
+    let (sequence, ConnectionTrafficSecrets::Aes256Gcm { key, iv }) = secrets else {
+        panic!("another suite was chosen")
+    };
+    let mut nonce: [u8; 12] = iv.as_ref().try_into().unwrap();
+    nonce[4..].iter_mut().zip(sequence.to_be_bytes()).for_each(|(byte, other)| *byte ^= other);
+    // RFC 8446 section 5.2: the type stands behind the content.
+    let mut body = [part, &[22]].concat();
+    let header = [23, 3, 3, 0, (body.len() + 16) as u8];
+    let key = aead::LessSafeKey::new(aead::UnboundKey::new(&aead::AES_256_GCM, key.as_ref()).unwrap());
+    let nonce = aead::Nonce::assume_unique_for_key(nonce);
+    key.seal_in_place_append_tag(nonce, aead::Aad::from(header), &mut body).unwrap();
+    [&header[..], &body].concat()
+}
+
+#[test]
+fn we_write_and_close_while_a_part_of_a_message_waits() {
+    for closes in [false, true] {
+        on_worker(async {
+            let (mut stream, buffers, client) = accept(&TLS13, |mut stream| {
+                stream.read_exact(&mut [0; 1]).unwrap();
+                let StreamOwned { conn, mut sock } = stream;
+                // The first half of a KeyUpdate.
+                sock.write_all(&handshake_record(conn.dangerous_extract_secrets().unwrap().tx, &[24, 0]))
+                    .unwrap();
+                let mut rest = Vec::new();
+                let _ = sock.read_to_end(&mut rest);
+                rest.len()
+            })
+            .await;
+            poll_fn(|context| stream.poll_handshake(context)).await.unwrap();
+            write_all(&mut stream, b"a").await.unwrap();
+            poll_fn(|context| stream.poll_readable(context)).await.unwrap();
+            let mut buffer = buffers.take();
+            let polled = poll_fn(|context| Poll::Ready(stream.poll_read(context, &mut buffer))).await;
+            assert!(polled.is_pending());
+            if !closes {
+                write_all(&mut stream, b"hello").await.unwrap();
+            }
+            drop(stream);
+            // RFC 8446 section 5.2: a header, the bytes, a type and a tag; the alert at the end has two.
+            let expected = if closes { 24 } else { 24 + 27 };
+            assert_eq!(client.join().unwrap(), expected);
+        });
+    }
 }
 
 #[test]

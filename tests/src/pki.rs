@@ -1,0 +1,122 @@
+//! Authorities and certificates that are made for one test.
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose,
+    IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256, RevokedCertParams, RsaKeySize,
+    SanType, SerialNumber, date_time_ymd,
+};
+
+/// Who signs certificates.
+pub struct Authority {
+    /// Its own certificate.
+    pub pem: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+/// A certificate and its key, as PEM.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The certificate.
+    pub cert: String,
+    /// The private key.
+    pub key: String,
+    /// The certificate as it goes over the wire.
+    pub der: Vec<u8>,
+    serial: Vec<u8>,
+}
+
+impl Authority {
+    /// One of its own.
+    pub fn new() -> Self {
+        let key = KeyPair::generate().expect("keys can be made");
+        let mut params = CertificateParams::new(Vec::new()).expect("no name is a fine name");
+        params.distinguished_name.push(DnType::CommonName, "An authority of tests");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let pem = params.self_signed(&key).expect("it can be signed").pem();
+        Self { pem, issuer: Issuer::new(params, key) }
+    }
+
+    /// For a server of these names, on ECDSA.
+    pub fn server(&self, names: &[&str]) -> Identity {
+        self.sign(names, |_| {}, ecdsa())
+    }
+
+    /// The same on RSA.
+    pub fn rsa_server(&self, names: &[&str]) -> Identity {
+        let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).expect("keys can be made");
+        self.sign(names, |_| {}, key)
+    }
+
+    /// For a server, with an end that has passed.
+    pub fn expired_server(&self, names: &[&str]) -> Identity {
+        let ended = |params: &mut CertificateParams| {
+            params.not_before = date_time_ymd(2020, 1, 1);
+            params.not_after = date_time_ymd(2021, 2, 3);
+        };
+        self.sign(names, ended, ecdsa())
+    }
+
+    /// For a client of this name, with a URI as its second one.
+    pub fn client(&self, name: &str, uri: &str) -> Identity {
+        let client = |params: &mut CertificateParams| {
+            params.distinguished_name.push(DnType::CommonName, name);
+            params.subject_alt_names.push(SanType::URI(uri.try_into().expect("a URI")));
+            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        };
+        self.sign(&[], client, ecdsa())
+    }
+
+    /// A list of what is not good any more.
+    pub fn revocations(&self, revoked: &[&Identity]) -> String {
+        let revoked = revoked.iter().map(|identity| RevokedCertParams {
+            serial_number: SerialNumber::from(identity.serial.clone()),
+            revocation_time: date_time_ymd(2024, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2024, 1, 1),
+            next_update: date_time_ymd(2090, 1, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        list.signed_by(&self.issuer).expect("it can be signed").pem().expect("it can be written")
+    }
+
+    fn sign(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams), key: KeyPair) -> Identity {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).expect("names of tests are names");
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        let serial: Vec<u8> = std::iter::once(1).chain(key.public_key_raw()[1..9].iter().copied()).collect();
+        params.serial_number = Some(SerialNumber::from(serial.clone()));
+        change(&mut params);
+        let cert = params.signed_by(&key, &self.issuer).expect("it can be signed");
+        Identity { cert: cert.pem(), key: key.serialize_pem(), der: cert.der().to_vec(), serial }
+    }
+}
+
+impl Default for Authority {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for Authority {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Authority").finish_non_exhaustive()
+    }
+}
+
+impl Identity {
+    /// Certificate and key in one.
+    pub fn both(&self) -> String {
+        self.cert.clone() + &self.key
+    }
+}
+
+fn ecdsa() -> KeyPair {
+    KeyPair::generate().expect("keys can be made")
+}

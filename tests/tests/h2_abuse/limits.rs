@@ -1,0 +1,68 @@
+//! Limits that no rate stands for.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
+
+use weir_tests::{
+    Origin, Weir,
+    h2::{Block, Frame, H2Client, code, frame::*},
+    origin::ok,
+    until,
+};
+
+fn fields(method: &str) -> Block {
+    Block::of(&[(":method", method), (":scheme", "http"), (":path", "/"), (":authority", "weir.test")])
+}
+
+/// A request with a head of 15,000 bytes, which fit into a frame.
+fn large(stream: u32) -> Frame {
+    headers(stream, fields("GET").plain("x", &"x".repeat(15_000))).end()
+}
+
+/// Large heads of requests that have not ended are refused where they are too much together, and taken again when others
+/// have ended.
+#[test]
+fn heads_under_way() {
+    let gate = Arc::new(AtomicBool::new(false));
+    let is_open = Arc::clone(&gate);
+    let origin = Origin::start(move |connection| {
+        while connection.request()?.is_some() {
+            until("the gate opens", || is_open.load(Relaxed));
+            connection.send(ok("done"))?;
+        }
+        Ok(())
+    });
+    let weir = Weir::before(&[&origin]);
+    let mut client = H2Client::connect(weir.address());
+    // 34 of them are below 512 KiB.
+    let (fit, all) = (30, 50);
+    let ids = |count: u32| (0..count).map(|n| 2 * n + 1);
+    client.send(ids(all).map(large).collect::<Vec<_>>());
+    client.ping();
+    let resets: Vec<u32> = ids(all).filter_map(|id| client.so_far(id).reset).collect();
+    assert!(!resets.is_empty() && resets.len() < (all - fit) as usize, "{} are refused", resets.len());
+    assert!(resets.iter().all(|code| *code == code::REFUSED_STREAM), "{resets:?}");
+    assert!(ids(fit).all(|id| client.so_far(id).reset.is_none()), "those that fit are not");
+    until("they are counted", || weir.metrics().limit("http2_heads") == resets.len() as f64);
+    gate.store(true, Relaxed);
+    for id in ids(fit) {
+        assert_eq!(client.response(id).status, 200);
+    }
+    client.send([large(2 * all + 1)]);
+    assert_eq!(client.response(2 * all + 1).status, 200, "room again");
+}
+
+/// More streams than were allowed are refused, and counted.
+#[test]
+fn streams() {
+    let origin = Origin::saying("ok");
+    let weir = Weir::before_with(&[&origin], "{ http2: { max_concurrent_streams: 5 } }");
+    let mut client = H2Client::connect(weir.address());
+    client.send((0..7).map(|n| headers(2 * n + 1, fields("POST"))).collect::<Vec<_>>());
+    client.ping();
+    let refused = (0..7).filter(|n| client.so_far(2 * n + 1).reset == Some(code::REFUSED_STREAM)).count();
+    assert_eq!(refused, 2);
+    assert_eq!(weir.metrics().limit("max_concurrent_streams"), 2.0);
+}
