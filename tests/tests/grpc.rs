@@ -23,6 +23,7 @@ fn certificate(folder: &std::path::Path) -> [String; 2] {
             "2",
         ])
         .args(["-subj", "/CN=weir.test", "-addext", "subjectAltName=DNS:weir.test"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
         .args(["-keyout", &key, "-out", &cert])
         .output()
         .expect("openssl is there");
@@ -87,6 +88,46 @@ listeners:
         pool("calls", address, &tls)
     ));
     Script::run("grpc_client", &[&target(weir.address()), "basics", &cert]);
+    fs::remove_dir_all(&folder).expect("it is ours");
+}
+
+#[test]
+fn checks_speak_what_traffic_speaks() {
+    let folder = std::env::temp_dir().join(format!("weir-tests-checks-{}", std::process::id()));
+    fs::create_dir_all(&folder).expect("a directory for temporary files");
+    let [cert, key] = certificate(&folder);
+    let answer = "routes: [{ match: { path: /healthz }, respond: { status: 200, body: fine } }]";
+    let server = Weir::start(&format!(
+        "
+certificates:
+  test: {{ cert: {cert}, key: {{ file: {key} }} }}
+listeners:
+  - {{ name: plain, bind: 127.0.0.1:0, http: {{ protocols: [h2] }}, {answer} }}
+  - {{ name: tls, bind: 127.0.0.1:0, http: {{ protocols: [h2] }}, tls: {{ certificates: [test] }}, {answer} }}
+  - {{ name: old, bind: 127.0.0.1:0, http: {{ protocols: [http1] }}, tls: {{ certificates: [test] }}, {answer} }}
+"
+    ));
+    let health = "health: { http: /healthz, expect_body: fine }";
+    let trusting = format!("tls: {{ ca: {cert}, server_name: weir.test }}, {health}");
+    let stranger = format!("tls: {{ ca: {cert}, server_name: other.test }}, {health}");
+    let pools = [
+        ("plain", "plain", health),
+        ("agreed", "tls", &trusting),
+        ("disagreed", "old", &trusting),
+        ("stranger", "tls", &stranger),
+    ];
+    let mut yaml = format!("\nlisteners:\n{}pools:\n", listener("plain", ""));
+    for (name, server_listener, more) in pools {
+        yaml += &pool(name, server.address_of(server_listener), more);
+    }
+    for (name, ..) in &pools[1..] {
+        yaml = yaml.replacen("pools:\n", &format!("{}pools:\n", listener(name, "")), 1);
+    }
+    let weir = Weir::start(&yaml);
+    let is_up = |pool: &str| weir.metrics().sum("weir_server_up", &[("pool", pool)]) == 1.0;
+    let up = pools.map(|(name, ..)| is_up(name));
+    assert_eq!(up, [true, true, false, false], "{}", weir.log());
+    assert!(weir.log().contains("not valid for name"), "{}", weir.log());
     fs::remove_dir_all(&folder).expect("it is ours");
 }
 

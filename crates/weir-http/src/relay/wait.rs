@@ -2,6 +2,7 @@
 
 use std::{
     future::poll_fn,
+    io::ErrorKind,
     rc::Rc,
     task::{Context, Poll, ready},
     time::Duration,
@@ -13,7 +14,7 @@ use super::{ClientWatch, Outcome, Relay, bad_gateway};
 use crate::{
     counters::Limit,
     exchange::{End, count_refusal},
-    h1::{HeadLimits, Progress, ResponseParser},
+    h1::{HeadLimits, Progress, Refusal, ResponseParser},
     h2::StreamEnd,
     head::{BodyLength, Version},
     pump::Stop,
@@ -88,6 +89,11 @@ impl Relay<'_> {
                 // It may have answered before it closed: what it sent is still to be read.
                 self.upload_broke = true;
                 self.arm();
+            }
+            // A stream's codec notices before the pump.
+            Poll::Ready(Err(Stop::Source(error))) if error.kind() == ErrorKind::FileTooLarge => {
+                count_refusal(connection, Refusal::BodyTooLarge);
+                return Err(End::Answer(Refusal::BodyTooLarge.into()));
             }
             Poll::Ready(Err(Stop::Source(_))) => return Err(End::Gone),
             Poll::Ready(Err(Stop::Refused(refusal))) => {
