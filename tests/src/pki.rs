@@ -45,13 +45,13 @@ impl Authority {
 
     /// For a server of these names, on ECDSA.
     pub fn server(&self, names: &[&str]) -> Identity {
-        self.sign(names, |_| {}, ecdsa())
+        self.sign(names, |_| {}, &ecdsa())
     }
 
     /// The same on RSA.
     pub fn rsa_server(&self, names: &[&str]) -> Identity {
         let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).expect("keys can be made");
-        self.sign(names, |_| {}, key)
+        self.sign(names, |_| {}, &key)
     }
 
     /// For a server, with an end that has passed.
@@ -60,7 +60,7 @@ impl Authority {
             params.not_before = date_time_ymd(2020, 1, 1);
             params.not_after = date_time_ymd(2021, 2, 3);
         };
-        self.sign(names, ended, ecdsa())
+        self.sign(names, ended, &ecdsa())
     }
 
     /// For a client of this name, with a URI as its second one.
@@ -70,7 +70,7 @@ impl Authority {
             params.subject_alt_names.push(SanType::URI(uri.try_into().expect("a URI")));
             params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         };
-        self.sign(&[], client, ecdsa())
+        self.sign(&[], client, &ecdsa())
     }
 
     /// A list of what is not good any more.
@@ -92,14 +92,14 @@ impl Authority {
         list.signed_by(&self.issuer).expect("it can be signed").pem().expect("it can be written")
     }
 
-    fn sign(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams), key: KeyPair) -> Identity {
+    fn sign(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams), key: &KeyPair) -> Identity {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).expect("names of tests are names");
         params.distinguished_name = rcgen::DistinguishedName::new();
         let serial: Vec<u8> = std::iter::once(1).chain(key.public_key_raw()[1..9].iter().copied()).collect();
         params.serial_number = Some(SerialNumber::from(serial.clone()));
         change(&mut params);
-        let cert = params.signed_by(&key, &self.issuer).expect("it can be signed");
+        let cert = params.signed_by(key, &self.issuer).expect("it can be signed");
         Identity { cert: cert.pem(), key: key.serialize_pem(), der: cert.der().to_vec(), serial }
     }
 }

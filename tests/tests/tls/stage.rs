@@ -46,7 +46,7 @@ impl Stage {
 
     /// One listener `web` with these `certificates` and this `tls`, before the server.
     pub(super) fn yaml(&self, certificates: &str, tls: &str) -> String {
-        self.yaml_with(certificates, tls, &format!("servers: [{}], health: none", self.origin))
+        self.yaml_with(certificates, tls, format!("servers: [{}], health: none", self.origin))
     }
 
     /// The same before another pool.
