@@ -156,12 +156,14 @@ impl<'a> Relay<'a> {
                 };
             }
             match self.desk.response.status {
-                101 => return self.upgrade(record).await,
+                101 => return Box::pin(self.upgrade(record)).await,
                 100..=199 => {
                     self.pass_interim().await?;
                     self.arm();
                 }
-                200..=299 if matches!(self.wish, Wish::Connect { .. }) => return self.upgrade(record).await,
+                200..=299 if matches!(self.wish, Wish::Connect { .. }) => {
+                    return Box::pin(self.upgrade(record)).await;
+                }
                 200..=299 if matches!(self.wish, Wish::Upgrade { .. }) => {
                     // To the client it would mean that it was granted.
                     return Err(bad_gateway("it does not switch to the protocol that was asked for"));
@@ -177,7 +179,8 @@ impl<'a> Relay<'a> {
     async fn send_request(&mut self) -> Result<io::Result<()>, End> {
         let settings = &self.listener.settings;
         if self.desk.request.upgrade.is_some() {
-            self.wish = self.find_wish().await?;
+            // In a box, as what comes of it: few requests need the room.
+            self.wish = Box::pin(self.find_wish()).await?;
         }
         let mut head = self.connection.worker.head_room.take();
         head.clear();

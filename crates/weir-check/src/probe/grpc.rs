@@ -187,7 +187,7 @@ mod tests {
             b"\0\0\0\0\x01\x08",
             b"\0\0\0\0\x02\x12\x7f",
             b"\0\0\0\0\x01\x0b",
-            b"\0\0\0\0\x0b\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+            b"\0\0\0\0\x0c\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
         ] {
             check(wrong, None);
         }
