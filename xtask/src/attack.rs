@@ -197,7 +197,7 @@ impl Options {
                     options.attacks = value.split(',').map(find).collect::<Result<_, _>>()?;
                 }
                 "--seconds" => {
-                    options.seconds = value.parse().map_err(|_| format!("{name} wants a number"))?
+                    options.seconds = value.parse().map_err(|_| format!("{name} wants a number"))?;
                 }
                 "--connections" => options.connections = value.parse().map_err(wrong)?,
                 "--clients" => options.clients = value.parse().map_err(wrong)?,

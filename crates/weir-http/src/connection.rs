@@ -8,11 +8,11 @@ use std::{
     future::poll_fn,
     net::IpAddr,
     rc::Rc,
-    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
+use tokio::task::spawn_local;
 use weir_net::{Buffer, Deadline, Hatch, Slots};
 use weir_tls::{Failure, Identity, Stream, acme::TLS_ALPN_01_PROTOCOL};
 
@@ -45,18 +45,6 @@ pub(crate) struct Connection {
     /// Its first request has begun.
     pub(crate) has_begun: bool,
     pub(crate) client: IpAddr,
-    /// What the client's certificate says; the same for all streams of a connection.
-    pub(crate) identity: Option<Rc<Identity>>,
-    pub(crate) counters: Arc<ListenerCounters>,
-}
-
-/// Where a request comes from.
-#[derive(Debug, Clone)]
-pub(crate) struct Origin {
-    listener: ListenerId,
-    client: IpAddr,
-    identity: Option<Rc<Identity>>,
-    counters: Arc<ListenerCounters>,
 }
 
 /// Where busy connections run: places with futures of [`place`].
@@ -95,18 +83,17 @@ where
 {
     async move {
         connection.belongs_to_this_task().await;
-        // Outside of the loop, and in a box, so that the task of all others stays small.
-        let shared = loop {
-            if !poll_fn(|context| connection.poll_idle(context)).await {
-                return;
-            }
+        while poll_fn(|context| connection.poll_idle(context)).await {
             match places.run(connection).await {
                 After::Idle(idle) => connection = idle,
-                After::Http2(shared) => break Box::pin(multiplex::serve(shared, places)),
+                After::Http2(shared) => {
+                    // In a task of its own, so that this one, which most connections have, stays small.
+                    spawn_local(multiplex::serve(shared, places));
+                    return;
+                }
                 After::Gone => return,
             }
-        };
-        shared.await;
+        }
     }
 }
 
@@ -166,7 +153,7 @@ async fn handshake(connection: &mut Connection) -> Option<Next> {
         // Its time runs since the accept.
         Poll::Pending => Some(Next::Request),
         Poll::Ready(Err(error)) => {
-            connection.counters.handshakes.failed(Failure::of(&error));
+            connection.count(|counters| counters.handshakes.failed(Failure::of(&error)));
             Some(Next::Close)
         }
         Poll::Ready(Ok(())) => established(connection),
@@ -175,22 +162,21 @@ async fn handshake(connection: &mut Connection) -> Option<Next> {
 
 /// What comes after a handshake. `None`: requests of HTTP/1.
 fn established(connection: &mut Connection) -> Option<Next> {
-    let Wire::Http1(stream) = &connection.wire else { return None };
-    let session = stream.tls()?;
-    match session.identity() {
-        Ok(identity) => connection.identity = identity.map(Rc::new),
-        Err(error) => {
-            connection.counters.handshakes.failed(Failure::of(&error));
-            return Some(Next::Close);
-        }
-    }
-    session.handshake().inspect(|handshake| connection.counters.handshakes.done(*handshake));
+    let Wire::Http1(stream) = &mut connection.wire else { return None };
+    let session = stream.tls_mut()?;
+    let read = session.read_identity();
+    let handshake = session.handshake();
     let next = match session.protocol() {
         Some(b"h2") => Some(Next::Http2),
         // RFC 8737 section 3: the handshake was all that was wanted.
         Some(TLS_ALPN_01_PROTOCOL) => Some(Next::Close),
         _ => None,
     };
+    if let Err(error) = read {
+        connection.count(|counters| counters.handshakes.failed(Failure::of(&error)));
+        return Some(Next::Close);
+    }
+    handshake.inspect(|handshake| connection.count(|counters| counters.handshakes.done(*handshake)));
     // The first request has a time of its own.
     let world = connection.worker.world();
     if let Some(listener) = world.listener(connection.listener) {
@@ -202,7 +188,7 @@ fn established(connection: &mut Connection) -> Option<Next> {
 impl Drop for Connection {
     fn drop(&mut self) {
         if !self.wire.is_http2() {
-            self.counters.open.sub(1);
+            self.count(|counters| counters.open.sub(1));
             self.worker.closed();
         }
     }
@@ -211,10 +197,7 @@ impl Drop for Connection {
 impl Connection {
     /// Counts a connection that has been accepted for `listener` as open until it is dropped.
     pub(crate) fn new(worker: &Rc<Worker>, stream: Stream, listener: &ListenerSite, client: IpAddr) -> Self {
-        let counters = Arc::clone(&listener.counters[worker.index]);
-        counters.accepted.add(1);
-        counters.open.add(1);
-        worker.opened();
+        worker.opened(listener);
         let deadline = worker.deadlines.register();
         deadline
             .set(listener.tls.as_ref().map_or(listener.settings.header_timeout, |tls| tls.handshake_timeout));
@@ -226,14 +209,15 @@ impl Connection {
             listener: listener.id,
             has_begun: false,
             client,
-            identity: None,
-            counters,
         }
     }
 
     /// One stream of a connection that has been counted already.
-    pub(crate) fn of_stream(worker: &Rc<Worker>, stream: multiplex::Stream, of: Origin) -> Self {
-        let Origin { listener, client, identity, counters } = of;
+    pub(crate) fn of_stream(
+        worker: &Rc<Worker>,
+        stream: multiplex::Stream,
+        (listener, client): (ListenerId, IpAddr),
+    ) -> Self {
         Self {
             worker: Rc::clone(worker),
             wire: Wire::Http2(Box::new(stream)),
@@ -242,18 +226,14 @@ impl Connection {
             listener,
             has_begun: true,
             client,
-            identity,
-            counters,
         }
     }
 
-    /// What its streams take over.
-    pub(crate) fn origin(&self) -> Origin {
-        Origin {
-            listener: self.listener,
-            client: self.client,
-            identity: self.identity.clone(),
-            counters: Arc::clone(&self.counters),
+    /// What the client's certificate says; the same for all streams of a connection.
+    pub(crate) fn identity(&self) -> Option<&Rc<Identity>> {
+        match &self.wire {
+            Wire::Http1(stream) => stream.tls()?.identity(),
+            Wire::Http2(stream) => stream.identity(),
         }
     }
 
@@ -277,7 +257,7 @@ impl Connection {
             let limit = match self.has_begun {
                 true => Limit::IdleTimeout,
                 false if stream.is_handshaking() => {
-                    self.counters.handshakes.failed(Failure::Timeout);
+                    self.count(|counters| counters.handshakes.failed(Failure::Timeout));
                     Limit::HandshakeTimeout
                 }
                 false => Limit::HeaderTimeout,
@@ -336,9 +316,9 @@ impl Connection {
         }
     }
 
-    /// The counters of its listener, which outlive any snapshot.
-    pub(crate) fn counters(&self) -> &ListenerCounters {
-        &self.counters
+    /// Counts something of its listener, whose counters outlive any snapshot.
+    pub(crate) fn count(&self, count: impl FnOnce(&ListenerCounters)) {
+        self.worker.count(self.listener, count);
     }
 
     /// Says that no more will be sent, and throws away what still comes, for a bounded time and amount.
@@ -383,7 +363,7 @@ mod tests {
     #[test]
     fn futures_stay_small() {
         let (task, future) = (size_of_task(place, serve), size_of_future(place));
-        assert!(task <= 160, "the task of a connection has grown to {task} bytes");
+        assert!(task <= 152, "the task of a connection has grown to {task} bytes");
         assert!(future <= 2000, "the future of a busy connection has grown to {future} bytes");
     }
 }

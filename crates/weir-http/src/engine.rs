@@ -34,8 +34,8 @@ use weir_tls::{Rooms, Stream};
 use crate::{
     access_log,
     connection::{self, Connection, Places},
-    counters::{Limit, WorkerCounters},
-    site::{ListenerId, Site},
+    counters::{Limit, ListenerCounters, WorkerCounters},
+    site::{ListenerId, ListenerSite, Site},
     upstream::World,
 };
 
@@ -87,6 +87,9 @@ pub(crate) struct Worker {
     /// Lines of the access log that are not handed over yet.
     pub(crate) log_lines: RefCell<Vec<u8>>,
     world: RefCell<Rc<World>>,
+    /// Counters of all listeners that connections came from. They outlive the snapshots that name them, and are here so
+    /// that no idle connection has to hold them.
+    listeners: RefCell<HashMap<ListenerId, Arc<ListenerCounters>>>,
     draining: Cell<bool>,
     /// Listeners that accept, or that have not accepted yet all that waits.
     accepting: Cell<u32>,
@@ -120,6 +123,7 @@ impl Engine {
             head_room: Cell::default(),
             path_room: RefCell::default(),
             log_lines: RefCell::default(),
+            listeners: RefCell::default(),
             world: RefCell::new(Rc::new(World::new(site, index, None))),
             draining: Cell::new(false),
             accepting: Cell::new(0),
@@ -257,7 +261,20 @@ impl Worker {
         self.draining.get()
     }
 
-    pub(crate) fn opened(&self) {
+    /// Counts something of a listener of which a connection has been accepted.
+    pub(crate) fn count(&self, listener: ListenerId, count: impl FnOnce(&ListenerCounters)) {
+        if let Some(counters) = self.listeners.borrow().get(&listener) {
+            count(counters);
+        }
+    }
+
+    pub(crate) fn opened(&self, listener: &ListenerSite) {
+        let counters = &listener.counters[self.index];
+        counters.accepted.add(1);
+        counters.open.add(1);
+        if !self.listeners.borrow().contains_key(&listener.id) {
+            self.listeners.borrow_mut().insert(listener.id, Arc::clone(counters));
+        }
         self.open.set(self.open.get() + 1);
         self.shared.connections.fetch_add(1, Relaxed);
     }

@@ -275,7 +275,7 @@ fn find_route<'a>(
             Ok(&listener.routes[index])
         }
         None => {
-            connection.counters().unrouted.add(1);
+            connection.count(|counters| counters.unrouted.add(1));
             Err(End::answer(404, "no route of this listener matches the request"))
         }
     }
@@ -389,7 +389,7 @@ async fn refuse(
 
 /// Counts a request that the gate refused, and the limit if it was one that did.
 pub(crate) fn count_refusal(connection: &Connection, refusal: Refusal) {
-    connection.counters().refused.add(1);
+    connection.count(|counters| counters.refused.add(1));
     let limit = match refusal {
         Refusal::BodyTooLarge => Limit::MaxBodyBytes,
         Refusal::UriTooLong => Limit::MaxUriBytes,

@@ -13,8 +13,11 @@ mod upstream;
 
 use std::{
     cell::{Cell, RefCell},
+    rc::Rc,
     task::Waker,
 };
+
+use weir_tls::Identity;
 
 use crate::h2::{Fatal, Mux};
 
@@ -28,6 +31,8 @@ pub(crate) struct Multiplex {
     mux: RefCell<Mux>,
     /// Of the URLs that are asked for on it.
     scheme: &'static str,
+    /// What the certificate of its client says.
+    identity: Option<Rc<Identity>>,
     /// Why it cannot go on.
     fatal: Cell<Option<Fatal>>,
     /// It takes no new streams, though its peer would.
@@ -37,10 +42,11 @@ pub(crate) struct Multiplex {
 }
 
 impl Multiplex {
-    fn new(mux: Mux, scheme: &'static str) -> Self {
+    fn new(mux: Mux, scheme: &'static str, identity: Option<Rc<Identity>>) -> Self {
         Self {
             mux: RefCell::new(mux),
             scheme,
+            identity,
             fatal: Cell::new(None),
             retired: Cell::new(false),
             unsettled: RefCell::default(),

@@ -194,7 +194,7 @@ impl<'a> Relay<'a> {
                 scheme: self.connection.scheme(),
                 trusted: settings.trusted_proxies.iter().any(|network| network.contains(&client)),
                 asks_clients: self.listener.tls.as_ref().is_some_and(|tls| tls.asks_clients),
-                identity: self.connection.identity.as_deref(),
+                identity: self.connection.identity().map(|identity| &**identity),
                 fields: settings.forwarded,
                 host_default: self.upstream.link().address(),
                 handshake: self.wish.handshake(),

@@ -67,6 +67,8 @@ pub struct Session {
     /// How many bytes of the writer are in `out`.
     accepted: u32,
     end: End,
+    /// What the peer's certificate says, once somebody has asked for it.
+    identity: Option<Rc<Identity>>,
 }
 
 enum Side {
@@ -140,6 +142,7 @@ impl Session {
             out: Out::default(),
             accepted: 0,
             end: End::Open,
+            identity: None,
         }
     }
 
@@ -168,10 +171,16 @@ impl Session {
     ///
     /// # Errors
     /// The certificate is larger than [`crate::CLIENT_CERTIFICATE_BYTES_MAX`], or cannot be read.
-    pub fn identity(&self) -> Result<Option<Identity>, io::Error> {
-        let Some(leaf) = self.state().peer_certificates().and_then(<[_]>::first) else { return Ok(None) };
+    pub fn read_identity(&mut self) -> Result<(), io::Error> {
+        let Some(leaf) = self.state().peer_certificates().and_then(<[_]>::first) else { return Ok(()) };
         let wrong = || io::Error::new(ErrorKind::InvalidData, Error::from(CertificateError::BadEncoding));
-        Identity::of(leaf).map(Some).ok_or_else(wrong)
+        self.identity = Some(Rc::new(Identity::of(leaf).ok_or_else(wrong)?));
+        Ok(())
+    }
+
+    /// What [`Session::read_identity`] has found.
+    pub fn identity(&self) -> Option<&Rc<Identity>> {
+        self.identity.as_ref()
     }
 
     fn state(&self) -> &CommonState {

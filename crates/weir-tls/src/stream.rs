@@ -38,6 +38,11 @@ impl Stream {
         self.tls.as_deref()
     }
 
+    /// The same, to be changed.
+    pub fn tls_mut(&mut self) -> Option<&mut Session> {
+        self.tls.as_deref_mut()
+    }
+
     /// The handshake goes on. Until then nothing is to be read or written but by [`Stream::poll_handshake`].
     pub fn is_handshaking(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.is_handshaking())

@@ -36,7 +36,8 @@ where
         let Some(listener) = world.listener(connection.listener) else { return };
         settings::downstream(&listener.settings, listener.head_limits())
     };
-    let home = Rc::new(Multiplex::new(Mux::server(settings), connection.scheme()));
+    let home =
+        Rc::new(Multiplex::new(Mux::server(settings), connection.scheme(), connection.identity().cloned()));
     let buffer = connection.buffer.take();
     let mut driver = Driver {
         input: Input { is_new: buffer.is_some(), buffer, ended: false },
@@ -44,6 +45,7 @@ where
         wait: Wait::First,
         draining: false,
     };
+    connection.belongs_to_this_task().await;
     poll_fn(|context| driver.poll(context, &mut connection, &places)).await;
     if let Some(fatal) = driver.home.fatal.get() {
         connection.worker.counters.http2_ended(&fatal);
@@ -120,12 +122,13 @@ impl Driver {
     where
         F: Future<Output = Infallible> + 'static,
     {
-        let (worker, origin) = (Rc::clone(&connection.worker), connection.origin());
+        let worker = Rc::clone(&connection.worker);
+        let origin = (connection.listener, connection.client);
         let Wire::Http1(socket) = &mut connection.wire else { unreachable!("it holds the socket") };
         let home = &self.home;
         let accept = |key: StreamKey| {
             let stream = Stream::accepted(home, key);
-            let exchange = Connection::of_stream(&worker, stream, origin.clone());
+            let exchange = Connection::of_stream(&worker, stream, origin);
             let places = Rc::clone(places);
             spawn_local(async move {
                 exchange.belongs_to_this_task().await;

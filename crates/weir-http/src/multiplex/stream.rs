@@ -8,6 +8,7 @@ use std::{
 };
 
 use weir_net::Buffer;
+use weir_tls::Identity;
 
 use super::Multiplex;
 use crate::{
@@ -51,6 +52,11 @@ impl Stream {
     /// The scheme of the URL that is asked for on it.
     pub(crate) fn scheme(&self) -> &'static str {
         self.home.scheme
+    }
+
+    /// What the certificate of the client says.
+    pub(crate) fn identity(&self) -> Option<&Rc<Identity>> {
+        self.home.identity.as_ref()
     }
 
     /// What the last head that came points into.

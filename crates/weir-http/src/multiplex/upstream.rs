@@ -115,7 +115,7 @@ pub(crate) async fn obtain(
     } else if !is_agreed {
         return Err(io::Error::new(io::ErrorKind::Unsupported, "the server does not speak HTTP/2"));
     }
-    let home = Rc::new(Multiplex::new(Mux::client(settings::upstream()), scheme));
+    let home = Rc::new(Multiplex::new(Mux::client(settings::upstream()), scheme, None));
     trunks.open.borrow_mut().push(Rc::clone(&home));
     drop(dialing);
     let stream = Stream::to_open(&home);
