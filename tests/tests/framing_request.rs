@@ -298,7 +298,8 @@ struct Stage {
 impl Stage {
     fn new() -> Self {
         let origin = Origin::saying("fine");
-        let weir = Weir::before(&[&origin]);
+        // Where HTTP/2 is spoken, its preface is no malformed request.
+        let weir = Weir::before_with(&[&origin], "{ protocols: [http1] }");
         Self { origin, weir, markers: Vec::new() }
     }
 
