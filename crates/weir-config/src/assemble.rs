@@ -67,7 +67,6 @@ fn runtime(runtime: &Filled, findings: &mut Findings) -> Runtime {
         max_connections,
         max_connections_per_worker,
         shutdown_grace: runtime.duration("shutdown_grace"),
-        max_handshakes_per_worker: to_u32(runtime.number("max_handshakes_per_worker")),
         state_dir: certificate::file(runtime, "state_dir")
             .unwrap_or_else(|| FilePath { path: PathBuf::new(), place: Place(runtime.span) }),
     }

@@ -43,8 +43,6 @@ pub struct Runtime {
     pub max_connections_per_worker: Option<u32>,
     /// How long open exchanges may go on after SIGTERM.
     pub shutdown_grace: Duration,
-    /// TLS handshakes of clients going on at once in one worker; at the limit, a new connection is closed.
-    pub max_handshakes_per_worker: u32,
     /// What Weir keeps for itself: ACME accounts, certificates, indices. It need not exist.
     pub state_dir: FilePath,
 }

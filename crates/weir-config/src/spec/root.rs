@@ -61,12 +61,6 @@ static RUNTIME: Section = Section {
         .default("auto"),
         key("shutdown_grace", Shape::One(Kind::Duration), "How long open exchanges may go on after SIGTERM.")
             .default("30s"),
-        key(
-            "max_handshakes_per_worker",
-            Shape::One(Kind::Count { min: 1, max: 1_000_000 }),
-            "TLS handshakes of clients going on at once in each worker; at the limit, a new connection is closed.",
-        )
-        .default("4096"),
         key("state_dir", Shape::One(Kind::File), "What Weir keeps for itself: ACME accounts, certificates, indices.")
             .default("/var/lib/weir"),
     ],

@@ -9,7 +9,7 @@ use crate::{
 };
 
 const WHOLE: &str = r#"
-runtime: { state_dir: /srv/weir, max_handshakes_per_worker: 10 }
+runtime: { state_dir: /srv/weir }
 certificates:
   shop: { cert: /c/shop.pem, key: { env: SHOP_KEY }, ocsp: /c/shop.ocsp }
   many: { dir: /c/many }
@@ -40,7 +40,6 @@ pools:
 fn certificates_hold_their_sources() {
     let config = load(WHOLE).config;
     assert_eq!(config.runtime.state_dir.path, Path::new("/srv/weir"));
-    assert_eq!(config.runtime.max_handshakes_per_worker, 10);
     let names: Vec<&str> = config.certificates.iter().map(|certificate| certificate.name.as_str()).collect();
     assert_eq!(names, ["shop", "many", "auto"]);
     let CertificateSource::Files(files) = &config.certificates[0].source else { panic!("{config:?}") };
