@@ -61,8 +61,12 @@ static RUNTIME: Section = Section {
         .default("auto"),
         key("shutdown_grace", Shape::One(Kind::Duration), "How long open exchanges may go on after SIGTERM.")
             .default("30s"),
-        key("state_dir", Shape::One(Kind::File), "What Weir keeps for itself: ACME accounts, certificates, indices.")
-            .default("/var/lib/weir"),
+        key(
+            "state_dir",
+            Shape::One(Kind::File),
+            "What Weir keeps for itself: ACME accounts, certificates, indices.",
+        )
+        .default("/var/lib/weir"),
     ],
     choices: &[],
 };
