@@ -27,6 +27,7 @@ mod scan;
 mod source;
 mod store;
 mod watch;
+pub(crate) mod x509;
 
 pub use directory::{DIRECTORY_FILES_MAX, DIRECTORY_LOOK};
 pub use entry::LOADED_MAX;

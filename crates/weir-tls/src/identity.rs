@@ -6,15 +6,16 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, prelude::BASE64_STANDARD};
 
-use crate::certs::der::{BOOLEAN, OCTET_STRING, OID, Reader, SEQUENCE};
+use crate::certs::{
+    der::{OID, Reader, SEQUENCE},
+    x509::Certificate,
+};
 
 /// The largest certificate of a client, in bytes: its fields must fit into a request's head.
 pub const CLIENT_CERTIFICATE_BYTES_MAX: usize = 8 * 1024;
 
 /// SET, which holds the parts of a name's component.
 const SET: u8 = 0x31;
-/// id-ce-subjectAltName (RFC 5280 section 4.2.1.6), 2.5.29.17.
-const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 
 /// Who a client is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,29 +50,9 @@ impl Identity {
 
 /// The subject and the alternative names.
 fn read(der: &[u8]) -> Option<(String, String)> {
-    let mut body = Reader::new(der).enter(SEQUENCE)?.enter(SEQUENCE)?;
-    body.take(0xa0); // version
-    body.next()?; // serialNumber
-    for _ in 0..3 {
-        body.take(SEQUENCE)?; // signature, issuer, validity
-    }
-    let subject = distinguished(body.enter(SEQUENCE)?)?;
-    body.take(SEQUENCE)?; // subjectPublicKeyInfo
-    while body.peek().is_some_and(|tag| tag != 0xa3) {
-        body.next()?; // issuerUniqueID, subjectUniqueID
-    }
-    let mut alternatives = String::new();
-    if let Some(mut extensions) = body.enter(0xa3).and_then(|mut all| all.enter(SEQUENCE)) {
-        while let Some(mut extension) = extensions.enter(SEQUENCE) {
-            let oid = extension.take(OID)?;
-            extension.take(BOOLEAN);
-            let value = extension.take(OCTET_STRING)?;
-            if oid == SUBJECT_ALT_NAME {
-                alternatives = names(Reader::new(value).enter(SEQUENCE)?);
-            }
-        }
-    }
-    Some((subject, alternatives))
+    let certificate = Certificate::read(der)?;
+    let alternatives = certificate.alternative_names.map(names).unwrap_or_default();
+    Some((distinguished(certificate.subject)?, alternatives))
 }
 
 /// As RFC 4514 writes a name: the last component first.

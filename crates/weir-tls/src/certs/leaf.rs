@@ -2,10 +2,8 @@
 
 use std::time::SystemTime;
 
-use super::der::{BOOLEAN, INTEGER, OCTET_STRING, OID, Reader, SEQUENCE};
+use super::{der::Reader, x509::Certificate};
 
-/// id-ce-subjectAltName (RFC 5280 section 4.2.1.6), 2.5.29.17.
-const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 /// dNSName in a GeneralName.
 const DNS_NAME: u8 = 0x82;
 /// The most names of one certificate that are looked at; authorities give a hundred.
@@ -24,30 +22,10 @@ pub(super) struct Leaf {
 impl Leaf {
     /// `None` if it is no certificate.
     pub(super) fn read(der: &[u8]) -> Option<Leaf> {
-        let mut body = Reader::new(der).enter(SEQUENCE)?.enter(SEQUENCE)?;
-        body.take(0xa0); // version
-        let serial = body.take(INTEGER)?.into();
-        body.take(SEQUENCE)?; // signature
-        body.take(SEQUENCE)?; // issuer
-        let mut validity = body.enter(SEQUENCE)?;
-        let (not_before, not_after) = (validity.time()?, validity.time()?);
-        body.take(SEQUENCE)?; // subject
-        body.take(SEQUENCE)?; // subjectPublicKeyInfo
-        while body.peek().is_some_and(|tag| tag != 0xa3) {
-            body.next()?; // issuerUniqueID, subjectUniqueID
-        }
-        let mut names = Vec::new();
-        if let Some(mut extensions) = body.enter(0xa3).and_then(|mut all| all.enter(SEQUENCE)) {
-            while let Some(mut extension) = extensions.enter(SEQUENCE) {
-                let oid = extension.take(OID)?;
-                extension.take(BOOLEAN);
-                let value = extension.take(OCTET_STRING)?;
-                if oid == SUBJECT_ALT_NAME {
-                    names = dns_names(value)?;
-                }
-            }
-        }
-        Some(Leaf { names, not_before, not_after, serial })
+        let mut certificate = Certificate::read(der)?;
+        let (not_before, not_after) = (certificate.validity.time()?, certificate.validity.time()?);
+        let names = certificate.alternative_names.map(dns_names).unwrap_or_default();
+        Some(Leaf { names, not_before, not_after, serial: certificate.serial.into() })
     }
 
     /// Whether it is for this name, which is in lower case.
@@ -60,8 +38,7 @@ impl Leaf {
     }
 }
 
-fn dns_names(extension: &[u8]) -> Option<Vec<Box<str>>> {
-    let mut all = Reader::new(extension).enter(SEQUENCE)?;
+fn dns_names(mut all: Reader<'_>) -> Vec<Box<str>> {
     let mut names = Vec::new();
     while let Some((tag, value)) = all.next() {
         if tag == DNS_NAME
@@ -71,7 +48,7 @@ fn dns_names(extension: &[u8]) -> Option<Vec<Box<str>>> {
             names.push(name);
         }
     }
-    Some(names)
+    names
 }
 
 /// A name that a client can ask for: letters, digits, hyphens, underscores; one `*` as the whole first label.
