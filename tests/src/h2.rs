@@ -17,7 +17,7 @@ pub mod origin;
 pub mod suite;
 
 pub use client::{H2Client, H2Response};
-pub use expect::Expect;
+pub use expect::{Expect, Grade};
 pub use frame::Frame;
 pub use hpack::Block;
 pub use link::{Event, Link};

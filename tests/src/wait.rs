@@ -15,14 +15,21 @@ const LOOK: Duration = Duration::from_millis(2);
 
 /// Waits until `state` gives a value.
 #[track_caller]
-pub fn until_some<T>(what: &str, mut state: impl FnMut() -> Option<T>) -> T {
+pub fn until_some<T>(what: &str, state: impl FnMut() -> Option<T>) -> T {
+    match in_time(state) {
+        Some(value) => value,
+        None => panic!("not within {DEADLINE:?}: {what}"),
+    }
+}
+
+/// The same, for who reports by itself that the value did not come.
+pub fn in_time<T>(mut state: impl FnMut() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + DEADLINE;
     loop {
-        if let Some(value) = state() {
-            return value;
+        match state() {
+            None if Instant::now() < deadline => thread::sleep(LOOK),
+            came => return came,
         }
-        assert!(Instant::now() < deadline, "not within {DEADLINE:?}: {what}");
-        thread::sleep(LOOK);
     }
 }
 

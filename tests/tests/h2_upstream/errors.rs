@@ -1,12 +1,11 @@
 //! Servers that break the rules of the connection: Weir says so, closes it, and answers 502.
 
-use std::{
-    sync::Arc,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
-use weir_tests::h2::{Block, Event, Frame, H2Origin, code, flag, frame::*, kind, name_of, setting};
+use weir_tests::{
+    h2::{Block, Event, Frame, H2Origin, code, flag, frame::*, kind, name_of, setting},
+    wait::in_time,
+};
 
 use super::front::Front;
 
@@ -174,14 +173,7 @@ fn connection_errors() {
                 _ => None,
             })
         };
-        let deadline = Instant::now() + PATIENCE;
-        let code = loop {
-            match came(&origin) {
-                Some(code) => break code,
-                None if Instant::now() > deadline => break u32::MAX - 1,
-                None => thread::sleep(Duration::from_millis(2)),
-            }
-        };
+        let code = in_time(|| came(&origin)).unwrap_or(u32::MAX - 1);
         let is_right = codes.contains(&code) || (!front.is_weir() && code != u32::MAX - 1);
         if !is_right {
             let what = match code {
