@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::SystemTime};
 
 use weir_config::{Checked, Config, Errors, Late, Listener, ListenerTls, Severity};
 use weir_tls::{
-    Client, Server, Tickets,
+    Client, Server, SystemRoots, Tickets,
     acme::Challenges,
     certs::{Options, Store},
 };
@@ -86,8 +86,9 @@ impl Tls {
         if let Err(problems) = acme::orders(config) {
             found.extend(problems);
         }
+        let system = SystemRoots::default();
         let clients = config.pools.iter().map(|pool| {
-            let made = pool.tls.as_ref().map(|settings| Client::new(settings, pool.protocol));
+            let made = pool.tls.as_ref().map(|settings| Client::new(settings, pool.protocol, &system));
             made.and_then(|made| made.map_err(|problems| found.extend(problems)).ok()).map(Arc::new)
         });
         let clients = clients.collect();

@@ -20,7 +20,7 @@ use tokio_rustls::TlsConnector;
 use weir_config::{CertificateFiles, Late, PoolProtocol, PoolTls};
 
 use crate::{
-    Rooms, Session, certs, files,
+    Rooms, Session, SystemRoots, certs, files,
     suites::{provider, versions},
 };
 
@@ -35,11 +35,11 @@ pub struct Client {
 }
 
 impl Client {
-    /// As `settings` say.
+    /// As `settings` say; `system` is read if they name no roots.
     ///
     /// # Errors
     /// What is wrong with the files that they name, for [`weir_config::Checked::report`].
-    pub fn new(settings: &PoolTls, protocol: PoolProtocol) -> Result<Self, Vec<Late>> {
+    pub fn new(settings: &PoolTls, protocol: PoolProtocol, system: &SystemRoots) -> Result<Self, Vec<Late>> {
         let provider = Arc::new(provider(None));
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(versions(settings.min_version))
@@ -48,8 +48,8 @@ impl Client {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
         } else {
             builder.with_root_certificates(match &settings.ca {
-                Some(ca) => files::roots(ca)?,
-                None => files::system_roots(settings.place)?,
+                Some(ca) => Arc::new(files::roots(ca)?),
+                None => system.at(settings.place)?,
             })
         };
         let mut config = match &settings.cert {

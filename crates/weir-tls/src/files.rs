@@ -1,6 +1,6 @@
 //! Files beside certificates of our own: roots, revocation lists, keys of tickets.
 
-use std::fmt::Display;
+use std::{cell::OnceCell, fmt::Display, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use rustls::{
@@ -31,18 +31,30 @@ pub(crate) fn roots(file: &FilePath) -> Result<RootCertStore, Vec<Late>> {
     if roots.is_empty() { Err(at(file, "there is no certificate in it")) } else { Ok(roots) }
 }
 
-/// The roots that the system trusts.
-pub(crate) fn system_roots(place: Place) -> Result<RootCertStore, Vec<Late>> {
-    let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    // One that cannot be read is no reason to trust none; some systems carry such.
-    roots.add_parsable_certificates(found.certs);
-    if roots.is_empty() {
-        let mut late = problem(place, "the system has no certificates of authorities");
-        late.help = Some("install them (Debian: ca-certificates), or name a file with `ca`".to_owned());
-        return Err(vec![late]);
+/// The roots that the system trusts: some hundred certificates, read once for all who ask.
+#[derive(Debug, Default)]
+pub struct SystemRoots(OnceCell<Option<Arc<RootCertStore>>>);
+
+impl SystemRoots {
+    /// `None` if there are none.
+    pub(crate) fn get(&self) -> Option<Arc<RootCertStore>> {
+        let read = || {
+            let mut roots = RootCertStore::empty();
+            // One that cannot be read is no reason to trust none; some systems carry such.
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            (!roots.is_empty()).then(|| Arc::new(roots))
+        };
+        self.0.get_or_init(read).clone()
     }
-    Ok(roots)
+
+    /// The same for what is asked for at `place`.
+    pub(crate) fn at(&self, place: Place) -> Result<Arc<RootCertStore>, Vec<Late>> {
+        self.get().ok_or_else(|| {
+            let mut late = problem(place, "the system has no certificates of authorities");
+            late.help = Some("install them (Debian: ca-certificates), or name a file with `ca`".to_owned());
+            vec![late]
+        })
+    }
 }
 
 /// The revocation lists in a PEM file; at least one.

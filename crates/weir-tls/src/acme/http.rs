@@ -23,6 +23,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
+use crate::SystemRoots;
+
 use super::problem::{Problem, printable};
 use super::settings::Account;
 
@@ -145,8 +147,13 @@ fn retry_after(value: &str, now: SystemTime) -> Option<SystemTime> {
 
 fn tls(account: &Account) -> Result<ClientConfig, Problem> {
     let roots = match &account.ca {
-        Some(pem) => given_roots(pem)?,
-        None => system_roots()?,
+        Some(pem) => Arc::new(given_roots(pem)?),
+        None => SystemRoots::default().get().ok_or_else(|| {
+            Problem::new(
+                "this system has no certificates of authorities to verify the ACME directory with; install the package \
+                 ca-certificates, or name a file with `ca`",
+            )
+        })?,
     };
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
@@ -168,18 +175,6 @@ fn given_roots(pem: &[u8]) -> Result<RootCertStore, Problem> {
     }
     match roots.is_empty() {
         true => Err(problem("there is no certificate in PEM form in the file".to_owned())),
-        false => Ok(roots),
-    }
-}
-
-fn system_roots() -> Result<RootCertStore, Problem> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    match roots.is_empty() {
-        true => Err(Problem::new(
-            "this system has no certificates of authorities to verify the ACME directory with; install the package \
-             ca-certificates, or name a file with `ca`",
-        )),
         false => Ok(roots),
     }
 }
