@@ -71,6 +71,11 @@ impl RecvWindow {
         })
     }
 
+    /// The peer has sent so much that it may soon have to wait for more window.
+    pub(super) fn is_half_used(self) -> bool {
+        self.left < self.size / 2
+    }
+
     /// What the peer may still send.
     #[cfg(test)]
     pub(super) fn left(self) -> usize {

@@ -230,16 +230,17 @@ impl Mux {
 
     /// Streams that somebody holds, or will.
     pub fn streams_open(&self) -> usize {
-        self.streams.len()
+        self.streams.held()
     }
 
     /// No stream is open and nothing is to be written.
     pub fn is_idle(&self) -> bool {
-        self.streams.len() == 0 && self.output.len() == 0
+        self.streams_open() == 0 && self.output.len() == 0
     }
 
-    /// Gives memory back that an idle connection does not need; nothing else changes.
+    /// Gives memory back that an idle connection does not need, and asks the client to end what it has left open.
     pub fn shed(&mut self) {
+        self.end_lingering();
         self.output.shed();
         self.streams.shed();
         if self.streams.len() == 0 {

@@ -51,6 +51,8 @@ pub(super) struct Stream {
     pub(super) id: u32,
     /// Somebody has its key, or will get it.
     pub(super) is_held: bool,
+    /// Server: answered, and held by nobody; what is left is how its client ends it.
+    pub(super) is_lingering: bool,
     /// It counts against SETTINGS_MAX_CONCURRENT_STREAMS.
     pub(super) is_counted: bool,
     /// Bytes of its request's head, as long as somebody holds it.

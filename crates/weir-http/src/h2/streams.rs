@@ -26,6 +26,8 @@ pub(super) struct Streams {
     forgotten: u32,
     /// Those that count against SETTINGS_MAX_CONCURRENT_STREAMS.
     counted: u32,
+    /// Those that are lingering.
+    lingering: usize,
     /// The sum of their `head_bytes`.
     head_bytes: usize,
 }
@@ -34,6 +36,32 @@ impl Streams {
     /// How many there are, open or held.
     pub(super) fn len(&self) -> usize {
         self.index.len()
+    }
+
+    /// How many somebody holds, or will.
+    pub(super) fn held(&self) -> usize {
+        self.index.len() - self.lingering
+    }
+
+    /// One that is lingering and still open.
+    pub(super) fn first_lingering(&self) -> Option<StreamKey> {
+        let is_lingering = |key: &StreamKey| {
+            self.peek(*key).is_some_and(|stream| stream.is_lingering && !stream.is_closed())
+        };
+        if self.lingering == 0 {
+            None
+        } else {
+            (0..self.len()).filter_map(|n| self.nth(n)).find(is_lingering)
+        }
+    }
+
+    /// It lingers, from now on.
+    pub(super) fn set_lingering(&mut self, key: StreamKey) {
+        if let Some(stream) = self.get(key)
+            && !std::mem::replace(&mut stream.is_lingering, true)
+        {
+            self.lingering += 1;
+        }
     }
 
     /// How many are open on the wire.
@@ -109,7 +137,9 @@ impl Streams {
         self.set_head_bytes(key, 0);
         let Some(stream) = self.get(key) else { return };
         let closed_by = stream.closed_by.unwrap_or(ClosedBy::Us);
+        let was_lingering = stream.is_lingering;
         stream.clear();
+        self.lingering -= usize::from(was_lingering);
         self.free.push(key.slot);
         if let Ok(place) = self.index.binary_search_by_key(&key.id, |(id, _)| *id) {
             self.index.remove(place);

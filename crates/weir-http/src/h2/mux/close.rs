@@ -25,9 +25,9 @@ impl Mux {
         self.poke();
     }
 
-    /// The holder is done with the stream. If it has not ended: after a complete answer, NO_ERROR tells the client to
-    /// stop sending (RFC 9113 section 8.1), otherwise it is reset with `code` (CANCEL for an abandoned request,
-    /// INTERNAL_ERROR for an answer that broke off).
+    /// The holder is done with the stream. If it has not ended: after a complete answer the client is to stop sending
+    /// ([`Mux::linger`]), otherwise it is reset with `code` (CANCEL for an abandoned request, INTERNAL_ERROR for an
+    /// answer that broke off).
     pub fn release(&mut self, key: StreamKey, code: ErrorCode) {
         let is_server = self.is_server();
         let Some(stream) = self.streams.get(key) else { return };
@@ -35,13 +35,38 @@ impl Mux {
         // Nobody is left to wake.
         (stream.recv.waker, stream.send.waker, stream.reset_waker) = (None, None, None);
         let is_answered = is_server && stream.send.state == Sending::Ended;
-        if !stream.is_closed() {
-            let code = if is_answered { ErrorCode::NO_ERROR } else { code };
+        if !stream.is_closed() && is_answered {
+            self.linger(key);
+        } else if !stream.is_closed() {
             self.break_off(key, code, StreamEnd::Reset(code));
         } else {
             self.settle(key);
         }
         self.poke();
+    }
+
+    /// A request was answered in whole before its end came. Section 8.1 has RST_STREAM with NO_ERROR tell the client to stop
+    /// sending. It is sent when half of the stream's window is used up, when the next request comes, or when nothing does
+    /// ([`Mux::shed`]): mostly the end is under way already, and as long as we have not reset the stream, what comes on
+    /// it is judged like on any other.
+    fn linger(&mut self, key: StreamKey) {
+        self.drop_received(key);
+        self.streams.set_lingering(key);
+        if self.streams.peek(key).is_some_and(|stream| stream.recv.window.is_half_used()) {
+            self.stop(key);
+        }
+    }
+
+    /// The client is to send no more on a stream that has been answered.
+    pub(super) fn stop(&mut self, key: StreamKey) {
+        self.break_off(key, ErrorCode::NO_ERROR, StreamEnd::Reset(ErrorCode::NO_ERROR));
+    }
+
+    /// The same for all that wait for their clients to end them.
+    pub(super) fn end_lingering(&mut self) {
+        while let Some(key) = self.streams.first_lingering() {
+            self.stop(key);
+        }
     }
 
     /// RST_STREAM from our side, if the stream is not closed.

@@ -143,7 +143,10 @@ impl Mux {
         }
         match self.live(header.stream, "")? {
             Some(key) => self.stream_error(key, code, StreamEnd::Reset(code)),
-            None => Ok(()),
+            None => {
+                self.output.push_control(&frame::rst_stream(header.stream, code));
+                self.draw(Abuse::MadeYouReset)
+            }
         }
     }
 

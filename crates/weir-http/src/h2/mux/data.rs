@@ -8,7 +8,7 @@ use crate::h2::{
     Abuse, ErrorCode, Fatal, SMALL_DATA_BYTES, StreamEnd, StreamKey,
     frame::{self, FrameHeader, flag},
     settings::Role,
-    stream,
+    stream::{self, Stream},
 };
 
 /// A DATA frame of which something is still to come.
@@ -113,6 +113,10 @@ impl Mux {
             self.stream_error(key, code, end)?;
             return Ok(None);
         }
+        if stream.is_lingering && stream.recv.window.is_half_used() && !header.has(flag::END_STREAM) {
+            self.stop(key);
+            return Ok(None);
+        }
         if let Some(left) = &mut stream.recv.left {
             *left -= bytes as u64;
         }
@@ -131,7 +135,9 @@ impl Mux {
             return;
         }
         let stream = key.and_then(|key| self.streams.get(key));
-        match stream.filter(|stream| !stream.is_closed() && !stream.recv.is_too_large) {
+        let is_wanted =
+            |stream: &&mut Stream| !stream.is_closed() && !stream.is_lingering && !stream.recv.is_too_large;
+        match stream.filter(is_wanted) {
             Some(stream) => {
                 stream.recv.queue.push(piece, &mut self.spares);
                 stream::wake(&mut stream.recv.waker);

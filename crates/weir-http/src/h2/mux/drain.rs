@@ -62,6 +62,6 @@ impl Mux {
     /// Flush and close.
     pub fn is_finished(&self) -> bool {
         let is_bound = self.drain.bound().is_some() || (!self.is_server() && self.goaway.is_some());
-        self.is_lost || (is_bound && self.streams.len() == 0)
+        self.is_lost || (is_bound && self.streams_open() == 0)
     }
 }

@@ -52,6 +52,7 @@ impl Mux {
             self.streams.remember(id, ClosedBy::Us);
             return self.discard(bytes);
         }
+        self.end_lingering();
         let rules = RequestRules {
             limits: &self.settings.head,
             end_stream,

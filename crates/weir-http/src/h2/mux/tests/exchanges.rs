@@ -5,7 +5,7 @@ use std::task::Poll;
 use super::wire::*;
 use crate::{
     h1::{HeadLimits, Refusal},
-    h2::{ErrorCode as E, Settings, StreamEnd},
+    h2::{ErrorCode as E, Mux, Settings, StreamEnd},
     head::RequestHead,
 };
 
@@ -66,15 +66,70 @@ fn trailers_go_both_ways() {
 #[test]
 fn an_early_answer_stops_the_upload_without_an_error() {
     // RFC 9113 section 8.1: RST_STREAM with NO_ERROR after a complete response.
+    let stopped = |mux: &mut Mux| {
+        let sent = output(mux);
+        assert_eq!(sent.len(), 1, "{sent:?}");
+        assert_eq!((sent[0].kind, sent[0].stream, sent[0].u32(0)), (k::RST_STREAM, 1, E::NO_ERROR.0));
+        feed(mux, &data(1, 0, b"crosses it on the wire"));
+        assert!(mux.is_idle());
+    };
+    // When much more comes.
+    let mut mux = answered_early(b"abc");
+    assert!(mux.is_idle(), "it waits for its client alone");
+    let half_window = usize::try_from(mux.settings.stream_window / 2).expect("small");
+    for _ in 0..=half_window / 10_000 {
+        feed(&mut mux, &data(1, 0, &[b'x'; 10_000]));
+    }
+    stopped(&mut mux);
+    // When another request comes.
+    let mut mux = answered_early(b"abc");
+    feed(&mut mux, &get(3));
+    let sent = output(&mut mux);
+    assert_eq!((sent[0].kind, sent[0].stream, sent[0].u32(0)), (k::RST_STREAM, 1, E::NO_ERROR.0));
+    // When nothing more comes.
+    let mut mux = answered_early(b"abc");
+    mux.shed();
+    stopped(&mut mux);
+    mux.shed();
+    assert_eq!(output(&mut mux), []);
+}
+
+#[test]
+fn an_upload_that_waits_for_window_is_stopped_at_once() {
     let mut mux = server();
-    feed(&mut mux, &[post(1), data(1, 0, b"abc")].concat());
+    let window = usize::try_from(mux.settings.stream_window).expect("small");
+    feed(&mut mux, &post(1));
+    let key = accept(&mut mux);
+    for _ in 0..window / 10_000 {
+        feed(&mut mux, &data(1, 0, &[b'x'; 10_000]));
+    }
+    mux.send_head(key, OK, true).expect("open");
+    mux.release(key, E::INTERNAL_ERROR);
+    let sent = output(&mut mux);
+    assert!(sent.iter().any(|seen| (seen.kind, seen.stream) == (k::RST_STREAM, 1)), "{sent:?}");
+    assert!(mux.is_idle());
+}
+
+#[test]
+fn an_upload_that_ends_behind_its_answer_is_not_reset() {
+    let mut mux = answered_early(b"abc");
+    feed(&mut mux, &data(1, 1, b"def"));
+    assert_eq!(output(&mut mux), []);
+    let mut mux = answered_early(b"abc");
+    feed(&mut mux, &[rst(1, E::CANCEL), get(3)].concat());
+    assert_eq!(output(&mut mux), []);
+    assert_eq!(accept(&mut mux).id(), 3);
+}
+
+/// A request of which `body` has come, and whose answer has been sent.
+fn answered_early(body: &[u8]) -> Mux {
+    let mut mux = server();
+    feed(&mut mux, &[post(1), data(1, 0, body)].concat());
     let key = accept(&mut mux);
     mux.send_head(key, b"HTTP/1.1 413 Content Too Large\r\n\r\n", true).expect("open");
     mux.release(key, E::INTERNAL_ERROR);
-    let sent = output(&mut mux);
-    assert_eq!((sent[1].kind, sent[1].u32(0)), (k::RST_STREAM, E::NO_ERROR.0));
-    feed(&mut mux, &data(1, 0, &[b'x'; 9000]));
-    assert!(mux.is_idle());
+    assert_eq!(output(&mut mux).len(), 1);
+    mux
 }
 
 #[test]

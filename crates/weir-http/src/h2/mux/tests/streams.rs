@@ -25,6 +25,17 @@ fn has_reset() -> Mux {
     mux
 }
 
+/// A server that has answered stream 1, and not seen its end.
+fn answered_early() -> Mux {
+    let mut mux = server();
+    feed(&mut mux, &post_sized(1, "3"));
+    let key = accept(&mut mux);
+    mux.send_head(key, b"HTTP/1.1 204 No Content\r\n\r\n", true).expect("the stream is open");
+    mux.release(key, E::INTERNAL_ERROR);
+    output(&mut mux);
+    mux
+}
+
 #[test]
 fn idle() {
     // RFC 9113 section 5.1, "idle": any frame other than HEADERS or PRIORITY is a connection error PROTOCOL_ERROR.
@@ -90,6 +101,8 @@ fn closed() {
     check(answered, "WINDOW_UPDATE", &[window(1, 5)], Fine);
     check(answered, "RST_STREAM", &[rst(1, E::NO_ERROR)], Fine);
     check(answered, "PRIORITY", &[frame(k::PRIORITY, 0, 1, &[0; 5])], Fine);
+    // RFC 9113 section 6.3: a wrong length is an error on any stream.
+    check(answered, "a short PRIORITY", &[frame(k::PRIORITY, 0, 1, &[0; 4])], Reset(1, E::FRAME_SIZE_ERROR));
     check(answered, "DATA", &[data(1, 0, b"x")], Fatal(E::STREAM_CLOSED));
     check(answered, "HEADERS", &[get(1)], Fatal(E::STREAM_CLOSED));
     // RFC 9113 section 5.1: behind the peer's RST_STREAM, a stream error STREAM_CLOSED.
@@ -114,6 +127,28 @@ fn closed() {
         Fine,
     );
     check(has_reset, "WINDOW_UPDATE crosses ours", &[window(1, 5), rst(1, E::CANCEL)], Fine);
+}
+
+#[test]
+fn half_closed_local() {
+    let check = |what, input: &[_], expected| check(answered_early, what, input, expected);
+    let trailers = |end, fields| frame(k::HEADERS, flag::END_HEADERS | end, 1, &block(fields));
+    let end = flag::END_STREAM;
+    // RFC 9113 section 5.1: any frame may come.
+    check("the end", &[data(1, 0, b"ab"), data(1, 1, b"c")], Fine);
+    check("WINDOW_UPDATE", &[window(1, 5)], Fine);
+    check("PRIORITY", &[frame(k::PRIORITY, 0, 1, &[0; 5])], Fine);
+    // Closed by RST_STREAM, it is as any other.
+    check("RST_STREAM", &[rst(1, E::CANCEL), window(1, 5), rst(1, E::CANCEL)], Fine);
+    check("DATA behind RST_STREAM", &[rst(1, E::CANCEL), data(1, 0, b"x")], Reset(1, E::STREAM_CLOSED));
+    check("HEADERS behind RST_STREAM", &[rst(1, E::CANCEL), get(1)], Reset(1, E::STREAM_CLOSED));
+    check("DATA behind the end", &[data(1, 1, b"abc"), data(1, 1, b"")], Fatal(E::STREAM_CLOSED));
+    // RFC 9113 section 8.1.1: what is malformed is so behind the answer too.
+    check("less than announced", &[data(1, 1, b"ab")], Reset(1, E::PROTOCOL_ERROR));
+    check("more than announced", &[data(1, 1, b"abcd")], Reset(1, E::PROTOCOL_ERROR));
+    check("trailers without END_STREAM", &[trailers(0, &[("a", "b")])], Reset(1, E::PROTOCOL_ERROR));
+    check("a short PRIORITY", &[frame(k::PRIORITY, 0, 1, &[0; 4])], Reset(1, E::FRAME_SIZE_ERROR));
+    check("pseudo-trailers", &[trailers(end, &[(":path", "/")])], Reset(1, E::PROTOCOL_ERROR));
 }
 
 #[test]
