@@ -23,7 +23,7 @@ use tokio::{
 };
 use weir_balance::{Rng, Server};
 use weir_net::{
-    Buffers, Deadlines, Slots,
+    Buffers, Deadlines, Slots, SlowLane,
     deadline::TICK,
     stream::{canonical, is_exhaustion},
     worker::vital,
@@ -75,6 +75,8 @@ pub(crate) struct Worker {
     pub(crate) index: usize,
     pub(crate) deadlines: Rc<Deadlines>,
     pub(crate) buffers: Rc<Buffers>,
+    /// Connections that have much to do.
+    pub(crate) slow_lane: Rc<SlowLane>,
     /// What sessions of TLS work in.
     pub(crate) tls_rooms: Rc<Rooms>,
     pub(crate) counters: Arc<WorkerCounters>,
@@ -115,6 +117,7 @@ impl Engine {
         let worker = Rc::new(Worker {
             index,
             deadlines: Rc::default(),
+            slow_lane: Rc::default(),
             tls_rooms: Rooms::new(&buffers),
             buffers,
             counters,
@@ -130,6 +133,7 @@ impl Engine {
             open: Cell::new(0),
         });
         spawn_local(vital(Rc::clone(&worker.deadlines).run()));
+        spawn_local(vital(Rc::clone(&worker.slow_lane).run()));
         spawn_local(vital(Rc::clone(&worker).housekeeping()));
         let spawn = Rc::new(spawner());
         Self { worker, stops: RefCell::default(), spawn }

@@ -60,7 +60,12 @@ fn run(mut mux: Mux, mut held: Vec<StreamKey>, input: &[u8]) {
     let (mut taken, mut now_ms) = (0, 0);
     for end in pieces.ends(input.len()) {
         now_ms += 1;
-        let result: Result<usize, Fatal> = mux.handle_input(&input[taken..end], now_ms);
+        let mut result: Result<usize, Fatal> = mux.handle_input(&input[taken..end], now_ms);
+        while let Ok(n) = result
+            && mux.is_tired()
+        {
+            result = mux.handle_input(&input[taken + n..end], now_ms).map(|more| n + more);
+        }
         bounds(&mux, &held);
         let Ok(n) = result else { break };
         taken += n;

@@ -77,10 +77,10 @@ fn what_is_held_ends_in_time() {
     }
 }
 
-/// Heads of the largest size from a byte per field: each is an honest request to everybody behind, so it is served as
-/// such, within the bounds of heads.
+/// Large heads from a few bytes: each is an honest request to everybody behind, so it is served as such, within the bounds of
+/// heads.
 #[test]
-fn bombs_of_fields_stay_small() {
+fn large_heads_stay_within_bounds() {
     let origin = origin();
     for bomb in ALL.iter().filter(|attack| attack.end == Ending::Bounded) {
         let weir = weir(&origin);

@@ -18,6 +18,8 @@ pub enum Abuse {
     Continuations,
     /// Bytes of one header block, as compressed.
     BlockBytes,
+    /// A header block that is decoded to far more than its own size and the table's (CVE-2016-6581).
+    HeaderBomb,
     /// SETTINGS frames.
     Settings,
     /// PING frames.
@@ -40,11 +42,12 @@ pub enum Abuse {
 
 impl Abuse {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::RapidReset,
         Self::MadeYouReset,
         Self::Continuations,
         Self::BlockBytes,
+        Self::HeaderBomb,
         Self::Settings,
         Self::Pings,
         Self::EmptyData,
@@ -63,6 +66,7 @@ impl Abuse {
             Self::MadeYouReset => "made_you_reset",
             Self::Continuations => "continuations",
             Self::BlockBytes => "block_bytes",
+            Self::HeaderBomb => "header_bomb",
             Self::Settings => "settings",
             Self::Pings => "pings",
             Self::EmptyData => "empty_data",
@@ -81,6 +85,7 @@ impl Abuse {
             Self::RapidReset => "too many streams reset before their answers",
             Self::MadeYouReset => "too many streams had to be reset",
             Self::Continuations => "too many CONTINUATION frames in a header block",
+            Self::HeaderBomb => "a header block names the same large entries over and over",
             Self::BlockBytes => "a header block is far too large",
             Self::Settings => "too many SETTINGS frames",
             Self::Pings => "too many PING frames",
@@ -240,7 +245,9 @@ impl Guard {
             Abuse::UnknownFrames => &mut self.unknown_frames,
             Abuse::LateFrames => &mut self.late_frames,
             // These are plain maxima, checked where they are counted.
-            Abuse::Continuations | Abuse::BlockBytes | Abuse::UnreadControl => return None,
+            Abuse::Continuations | Abuse::BlockBytes | Abuse::HeaderBomb | Abuse::UnreadControl => {
+                return None;
+            }
         })
     }
 }

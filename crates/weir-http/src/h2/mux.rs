@@ -114,6 +114,8 @@ pub struct Mux {
     request: RequestHead,
     text: Vec<u8>,
     guard: Guard,
+    /// In this go, in bytes.
+    work: usize,
     /// Since somebody has asked.
     refusals: Refusals,
     /// Server: streams whose requests wait for `accept`.
@@ -179,6 +181,7 @@ impl Mux {
             request: RequestHead::default(),
             text: Vec::new(),
             guard: Guard::new(&settings.budgets),
+            work: 0,
             refusals: Refusals::default(),
             accepts: VecDeque::new(),
             turns: Turns::default(),

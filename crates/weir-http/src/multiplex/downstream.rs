@@ -40,7 +40,7 @@ where
         Rc::new(Multiplex::new(Mux::server(settings), connection.scheme(), connection.identity().cloned()));
     let buffer = connection.buffer.take();
     let mut driver = Driver {
-        input: Input { is_new: buffer.is_some(), buffer, ended: false },
+        input: Input { is_new: buffer.is_some(), buffer, ..Input::default() },
         home,
         wait: Wait::First,
         draining: false,
@@ -135,7 +135,7 @@ impl Driver {
                 places.run(exchange).await;
             });
         };
-        home.turn(context, socket, &mut self.input, &worker.buffers, worker.deadlines.recent_ms(), accept)
+        home.turn(context, socket, &mut self.input, &worker, accept)
     }
 
     fn set_deadline(&mut self, connection: &Connection, turn: Turn) {

@@ -5,13 +5,13 @@ use std::{
     task::{Context, Poll},
 };
 
-use weir_net::{Buffer, Buffers};
+use weir_net::{Buffer, Buffers, slow_lane::Ticket};
 use weir_tls::Stream as Socket;
 
 use super::Multiplex;
-use crate::h2::StreamKey;
+use crate::{engine::Worker, h2::StreamKey};
 
-/// Reads in one turn: what came is worked on before more is read.
+/// Reads in one turn. What wants more goes on in the [`SlowLane`](weir_net::SlowLane).
 const READS_PER_TURN_MAX: usize = 4;
 
 /// Output beyond which nothing is read, in bytes: a peer that does not read what it asked for is not asked for more.
@@ -26,6 +26,8 @@ pub(super) struct Input {
     pub(super) is_new: bool,
     /// Nothing more will be read.
     pub(super) ended: bool,
+    /// It goes on when its turn comes.
+    pub(super) ticket: Option<Ticket>,
 }
 
 /// What a turn came to.
@@ -46,32 +48,47 @@ impl Multiplex {
         context: &mut Context<'_>,
         socket: &mut Socket,
         input: &mut Input,
-        buffers: &Rc<Buffers>,
-        now_ms: u64,
+        worker: &Worker,
         mut accept: impl FnMut(StreamKey),
     ) -> Turn {
         self.mux.borrow_mut().set_driver_waker(context.waker());
-        let mut reads = 0;
-        loop {
-            self.digest(input, now_ms);
-            self.accept_all(&mut accept);
-            if !self.wants_input(input) {
-                break;
-            }
-            if reads == READS_PER_TURN_MAX {
-                context.waker().wake_by_ref();
-                break;
-            }
-            reads += 1;
-            if self.fill(context, socket, input, buffers).is_pending() {
-                break;
-            }
+        let is_others_turn = input.ticket.is_some_and(|ticket| !worker.slow_lane.has_come(ticket));
+        if !is_others_turn {
+            input.ticket = None;
+            self.take_in(context, socket, input, worker, &mut accept);
         }
         loop {
             let turn = self.flush(context, socket, input.ended);
             // What was written made room for requests that waited for it.
             if !self.accept_all(&mut accept) {
                 return turn;
+            }
+        }
+    }
+
+    /// Reads and works on what comes, for as long as is fair.
+    fn take_in(
+        &self,
+        context: &mut Context<'_>,
+        socket: &mut Socket,
+        input: &mut Input,
+        worker: &Worker,
+        accept: &mut impl FnMut(StreamKey),
+    ) {
+        let mut reads = 0;
+        loop {
+            self.digest(input, worker.deadlines.recent_ms());
+            self.accept_all(accept);
+            if !input.is_new && !self.wants_input(input) {
+                return;
+            }
+            if input.is_new || reads == READS_PER_TURN_MAX {
+                input.ticket = Some(worker.slow_lane.queue(context.waker()));
+                return;
+            }
+            reads += 1;
+            if self.fill(context, socket, input, &worker.buffers).is_pending() {
+                return;
             }
         }
     }
@@ -120,11 +137,16 @@ impl Multiplex {
         Poll::Ready(())
     }
 
+    /// Works on what has come. It stays new if that is more than a turn's work.
     fn digest(&self, input: &mut Input, now_ms: u64) {
         let Some(space) = input.buffer.as_mut().filter(|_| input.is_new) else { return };
         input.is_new = false;
-        match self.mux.borrow_mut().handle_input(space.filled(), now_ms) {
-            Ok(n) => space.consume(n),
+        let mut mux = self.mux.borrow_mut();
+        match mux.handle_input(space.filled(), now_ms) {
+            Ok(n) => {
+                space.consume(n);
+                input.is_new = mux.is_tired() && !space.is_empty();
+            }
             Err(fatal) => {
                 self.fatal.set(Some(fatal));
                 input.ended = true;

@@ -194,17 +194,15 @@ impl Driver {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let now_ms = self.worker.deadlines.recent_ms();
-        let turn =
-            self.home.turn(context, &mut self.socket, &mut self.input, &self.worker.buffers, now_ms, |_| {
-                unreachable!("servers open no streams")
-            });
+        let turn = self.home.turn(context, &mut self.socket, &mut self.input, &self.worker, |_| {
+            unreachable!("servers open no streams")
+        });
         self.home.wake_unsettled();
         if turn == Turn::Over {
             return Poll::Ready(());
         }
         let age_ms = milliseconds(self.keep_alive.age);
-        if now_ms > self.born_ms + age_ms || self.link.strong_count() == 0 {
+        if self.worker.deadlines.recent_ms() > self.born_ms + age_ms || self.link.strong_count() == 0 {
             self.home.retired.set(true);
         }
         let is_unused = self.home.mux.borrow().streams_open() == 0;

@@ -33,14 +33,23 @@ pub const ALL: &[Attack] = &[
         ..FLOOD
     },
     // CVE-2016-6581: one large entry, named over and over. Each head is as large as it may be.
-    Attack { name: "header-bomb", opening: enter_large, round: name_large, ..FLOOD },
+    Attack {
+        name: "header-bomb",
+        opening: enter_large,
+        round: |n| name_large(n, 8),
+        end: Ending::Calm(&["header_bomb"]),
+        ..FLOOD
+    },
     // The same, beyond what a head may be.
     Attack {
         name: "header-bomb-huge",
         opening: enter_large,
-        round: |n| vec![headers(2 * n + 3, large(4000)).end()],
+        round: |n| name_large(n, 4000),
+        end: Ending::Calm(&["header_bomb"]),
         ..FLOOD
     },
+    // The largest heads that are no bomb.
+    Attack { name: "large-heads", opening: enter_large, round: |n| name_large(n, 2), ..FLOOD },
     // CVE-2019-9515.
     Attack {
         name: "settings",
@@ -184,6 +193,6 @@ fn large(times: usize) -> Block {
     (0..times).fold(request("GET"), |block, _| block.indexed(62))
 }
 
-fn name_large(n: u32) -> Vec<Frame> {
-    vec![headers(2 * n + 3, large(8)).end()]
+fn name_large(n: u32, times: usize) -> Vec<Frame> {
+    vec![headers(2 * n + 3, large(times)).end()]
 }

@@ -2,7 +2,7 @@
 
 use super::{huffman, integer, static_table, table::Table};
 
-/// Why a block is no block. All of them are connection errors of type COMPRESSION_ERROR: the table is lost.
+/// Why a block is not decoded. All of them are connection errors: the table is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Error {
@@ -12,6 +12,8 @@ pub enum Error {
     Huffman,
     SizeUpdateLate,
     SizeUpdateTooLarge,
+    /// Not malformed, but an attack: [`Expansion`].
+    Bomb,
 }
 
 impl Error {
@@ -24,7 +26,24 @@ impl Error {
             Self::Huffman => "a string in a header block is not in the Huffman code",
             Self::SizeUpdateLate => "the size of the header table changes within a block",
             Self::SizeUpdateTooLarge => "the header table is made larger than was announced",
+            Self::Bomb => "a header block names the same large entries over and over",
         }
+    }
+}
+
+/// What a block may take out of the table, in bytes: the whole table twice, and twice its own length, since what it enters
+/// itself may be named as well. More than that is the same large entry over and over, which no client has a use for: a
+/// byte that becomes thousands (CVE-2016-6581).
+struct Expansion(usize);
+
+impl Expansion {
+    fn new(table_bytes_max: usize, block: &[u8]) -> Self {
+        Self(2 * (table_bytes_max + block.len()))
+    }
+
+    fn take<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Error> {
+        self.0 = self.0.checked_sub(bytes.len()).ok_or(Error::Bomb)?;
+        Ok(bytes)
     }
 }
 
@@ -41,6 +60,8 @@ pub struct Decoder {
     table: Table,
     /// What we have announced.
     table_bytes_max: usize,
+    /// Bytes of fields since somebody has asked.
+    decoded: usize,
 }
 
 impl Decoder {
@@ -48,38 +69,47 @@ impl Decoder {
     ///
     /// [`TABLE_BYTES_MAX`]: super::TABLE_BYTES_MAX
     pub fn new(table_bytes_max: usize) -> Self {
-        Self { table: Table::new(table_bytes_max), table_bytes_max }
+        Self { table: Table::new(table_bytes_max), table_bytes_max, decoded: 0 }
     }
 
     /// Calls `field` with name and value of each field of `block`, which is a whole one: HEADERS and all that continues
-    /// it. The work is bounded by the block's length as long as `field`'s own is for each call; what a table expands to
-    /// is not copied here.
+    /// it. What it expands to is bounded ([`Error::Bomb`]).
     pub fn decode(
         &mut self,
         block: &[u8],
         scratch: &mut Scratch,
         mut field: impl FnMut(&[u8], &[u8]),
     ) -> Result<(), Error> {
-        let mut at = 0;
-        let mut has_field = false;
+        let (mut at, mut has_field, mut decoded) = (0, false, 0);
+        let mut expansion = Expansion::new(self.table_bytes_max, block);
+        let mut field = |name: &[u8], value: &[u8]| {
+            decoded += name.len() + value.len();
+            field(name, value);
+        };
         while let Some(first) = block.get(at) {
             match first {
                 0x80.. => {
                     let index = integer::decode(block, &mut at, 7)?;
                     let (name, value) = self.entry(index)?;
-                    field(name, value);
+                    field(expansion.take(name)?, expansion.take(value)?);
                 }
-                0x40.. => self.entered(block, &mut at, scratch, &mut field)?,
+                0x40.. => self.entered(block, &mut at, scratch, &mut expansion, &mut field)?,
                 0x20.. if has_field => return Err(Error::SizeUpdateLate),
                 0x20.. => {
                     self.resize(integer::decode(block, &mut at, 5)?)?;
                     continue;
                 }
-                _ => self.literal(block, &mut at, scratch, &mut field)?,
+                _ => self.literal(block, &mut at, scratch, &mut expansion, &mut field)?,
             }
             has_field = true;
         }
+        self.decoded += decoded;
         Ok(())
+    }
+
+    /// How many bytes of names and values have been decoded since the last call.
+    pub fn take_decoded(&mut self) -> usize {
+        std::mem::take(&mut self.decoded)
     }
 
     fn entry(&self, index: usize) -> Result<(&[u8], &[u8]), Error> {
@@ -97,11 +127,12 @@ impl Decoder {
         block: &[u8],
         at: &mut usize,
         scratch: &mut Scratch,
+        expansion: &mut Expansion,
         field: &mut impl FnMut(&[u8], &[u8]),
     ) -> Result<(), Error> {
         let name = match integer::decode(block, at, 4)? {
             0 => string(block, at, &mut scratch.name)?,
-            index => self.entry(index)?.0,
+            index => expansion.take(self.entry(index)?.0)?,
         };
         field(name, string(block, at, &mut scratch.value)?);
         Ok(())
@@ -113,6 +144,7 @@ impl Decoder {
         block: &[u8],
         at: &mut usize,
         scratch: &mut Scratch,
+        expansion: &mut Expansion,
         field: &mut impl FnMut(&[u8], &[u8]),
     ) -> Result<(), Error> {
         let name = match integer::decode(block, at, 6)? {
@@ -122,7 +154,7 @@ impl Decoder {
             index => {
                 scratch.name.clear();
                 scratch.name.extend_from_slice(self.entry(index)?.0);
-                &scratch.name
+                expansion.take(&scratch.name)?
             }
         };
         let value = string(block, at, &mut scratch.value)?;

@@ -148,6 +148,35 @@ fn broken_blocks_are_refused() {
     check(&mut decoder, "20", "", 0);
 }
 
+#[test]
+fn bombs_are_told_from_what_is_merely_well_compressed() {
+    // An entry of 4000 bytes, in its own block.
+    let mut entered = b"\x40\x01x\x7f\xa1\x1e".to_vec();
+    entered.extend_from_slice(&[b'y'; 4000]);
+    let bomb = |block: &[u8]| {
+        let mut decoder = Decoder::new(4096);
+        assert_eq!(decoded(&mut decoder, &entered).map(|fields| fields.len()), Ok(1));
+        decoded(&mut decoder, block).map(|fields| fields.len())
+    };
+    assert_eq!(bomb(&[0xbe; 2]), Ok(2));
+    assert_eq!(bomb(&[0xbe; 3]), Err(Error::Bomb));
+    // The same with a name that is large.
+    let mut entered = b"\x40\x7f\xa1\x1e".to_vec();
+    entered.extend_from_slice(&[b'x'; 4000]);
+    entered.extend_from_slice(b"\x01y");
+    for named in [&b"\x0f\x2f\x00"[..], b"\x7e\x00"] {
+        let mut decoder = Decoder::new(4096);
+        assert_eq!(decoded(&mut decoder, &entered).map(|fields| fields.len()), Ok(1));
+        assert_eq!(decoded(&mut decoder, &named.repeat(2)).map(|fields| fields.len()), Ok(2));
+    }
+    let mut decoder = Decoder::new(4096);
+    assert_eq!(decoded(&mut decoder, &entered).map(|fields| fields.len()), Ok(1));
+    assert_eq!(decoded(&mut decoder, &b"\x0f\x2f\x00".repeat(3)), Err(Error::Bomb));
+    // What a block brings itself may be named as often as it is long.
+    let block = [&entered[..], &[0xbe; 3]].concat();
+    assert_eq!(decoded(&mut Decoder::new(4096), &block).map(|fields| fields.len()), Ok(4));
+}
+
 fn encode(encoder: &mut Encoder, fields: &Fields) -> Vec<u8> {
     let mut block = Vec::new();
     encoder.begin(&mut block);

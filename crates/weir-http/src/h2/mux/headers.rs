@@ -30,7 +30,9 @@ impl Mux {
         let end_stream = header.has(flag::END_STREAM);
         let block = OpenBlock { stream: header.stream, end_stream, is_circular, continuations: 0 };
         if header.has(flag::END_HEADERS) {
-            return self.handle_block(block, fragment);
+            let result = self.handle_block(block, fragment);
+            self.tire();
+            return result;
         }
         self.block_bytes.clear();
         self.block_bytes.extend_from_slice(fragment);
@@ -57,6 +59,7 @@ impl Mux {
         self.block = None;
         let bytes = std::mem::take(&mut self.block_bytes);
         let result = self.handle_block(block, &bytes);
+        self.tire();
         self.block_bytes = bytes;
         self.block_bytes.clear();
         // Blocks of several frames are rare: nothing is kept for the next one.
@@ -135,7 +138,10 @@ impl Mux {
 }
 
 /// Section 4.3: the table is lost, and with it the connection.
-pub(super) fn compression(_error: crate::h2::hpack::Error) -> Fatal {
+pub(super) fn compression(error: crate::h2::hpack::Error) -> Fatal {
+    if error == crate::h2::hpack::Error::Bomb {
+        return Abuse::HeaderBomb.into();
+    }
     Fatal::new(ErrorCode::COMPRESSION_ERROR, "a header block cannot be decoded")
 }
 

@@ -6,9 +6,16 @@ use crate::h2::{
     frame::{FrameHeader, PAYLOAD_BYTES_MAX, PREFACE, flag, kind},
 };
 
+/// Work in one go, in bytes of decoded heads and a head's own measure. The heads of a hundred small requests stay below it,
+/// an attack's do not.
+const WORK_BYTES_MAX: usize = 64 * 1024;
+
+/// What a header block costs beside its bytes, in bytes.
+const HEAD_BYTES: usize = 256;
+
 impl Mux {
     /// Takes what has arrived and says how much of it: whole frames, except for DATA, which is taken as it comes. The
-    /// rest comes again with more behind it. No frame is longer than 16,393 bytes.
+    /// rest comes again with more behind it, or, when [`Mux::is_tired`], as it is. No frame is longer than 16,393 bytes.
     ///
     /// Afterwards a server calls [`Mux::accept`] until it gives nothing. `now_ms` never goes back.
     pub fn handle_input(&mut self, input: &[u8], now_ms: u64) -> Result<usize, Fatal> {
@@ -19,7 +26,18 @@ impl Mux {
             return Ok(input.len());
         }
         self.guard.set_now(now_ms);
+        self.work = 0;
         self.take_frames(input).inspect_err(|fatal| self.die(*fatal))
+    }
+
+    /// [`Mux::handle_input`] has stopped because it was enough for one go.
+    pub fn is_tired(&self) -> bool {
+        self.work >= WORK_BYTES_MAX
+    }
+
+    /// A header block has been decoded.
+    pub(super) fn tire(&mut self) {
+        self.work += HEAD_BYTES + self.decoder.take_decoded();
     }
 
     fn take_frames(&mut self, input: &[u8]) -> Result<usize, Fatal> {
@@ -33,6 +51,9 @@ impl Mux {
             at += taken;
             if self.output.control() > self.settings.budgets.control_bytes_max {
                 return Err(Abuse::UnreadControl.into());
+            }
+            if self.is_tired() {
+                break;
             }
         }
         Ok(at)

@@ -203,7 +203,7 @@ fn limits_stop_the_text_but_not_the_table() {
     let mut bomb = block(GET);
     bomb.extend_from_slice(b"\x40\x01x\x7f\x4a");
     bomb.extend_from_slice(&[b'y'; 201]);
-    bomb.extend_from_slice(&[0xbe; 60_000]);
+    bomb.extend_from_slice(&[0xbe; 40]);
     bomb.extend_from_slice(b"\x40\x01z\x01z");
     let rules = RequestRules { limits: &LIMITS, end_stream: true, extended_connect: false };
     let (mut decoder, mut scratch) = (Decoder::new(TABLE_BYTES_MAX), Scratch::default());

@@ -132,7 +132,10 @@ pub(super) fn client_with(theirs: &[(u16, u32)]) -> Mux {
 
 /// Feeds what must be taken whole.
 pub(super) fn feed(mux: &mut Mux, bytes: &[u8]) {
-    let taken = mux.handle_input(bytes, 0).expect("no connection error");
+    let mut taken = mux.handle_input(bytes, 0).expect("no connection error");
+    while mux.is_tired() {
+        taken += mux.handle_input(&bytes[taken..], 0).expect("no connection error");
+    }
     assert_eq!(taken, bytes.len(), "all is taken");
 }
 
@@ -141,6 +144,9 @@ pub(super) fn feed_in_pieces(mux: &mut Mux, bytes: &[u8], piece: usize) -> Resul
     let mut taken = 0;
     for end in (0..bytes.len()).step_by(piece).skip(1).chain([bytes.len()]) {
         taken += mux.handle_input(&bytes[taken..end], 0)?;
+        while mux.is_tired() {
+            taken += mux.handle_input(&bytes[taken..end], 0)?;
+        }
     }
     Ok(())
 }
