@@ -134,9 +134,10 @@ impl Stream {
     pub(super) fn clear(&mut self) {
         /// More than this, in bytes, is not kept for heads that hardly ever need it.
         const TEXT_BYTES_KEPT: usize = 4096;
-        let recv = std::mem::take(&mut self.recv);
-        let mut kept = Recv { request: recv.request, text: recv.text, queue: recv.queue, ..Recv::default() };
-        kept.responses = recv.responses;
+        let Recv { request, text, queue, mut responses, .. } = std::mem::take(&mut self.recv);
+        // Heads that nobody took: whoever comes next must not take them for its own.
+        responses.clear();
+        let mut kept = Recv { request, text, queue, responses, ..Recv::default() };
         if kept.text.capacity() > TEXT_BYTES_KEPT {
             kept.text = Vec::new();
         }

@@ -139,3 +139,17 @@ fn endless_interim_responses_end_the_stream() {
     while let Poll::Ready(Ok(())) = poll(|cx| mux.poll_response(cx, key, &mut response, &mut text)) {}
     assert_eq!(poll(|cx| mux.poll_reset(cx, key)), Poll::Ready(StreamEnd::Malformed));
 }
+
+#[test]
+fn heads_that_nobody_took_are_not_taken_for_the_next_stream_s() {
+    let (mut mux, key) = asked();
+    feed(&mut mux, &[head(1, 4, "103", &[]), head(1, WHOLE, "418", &[("set-cookie", "of=another")])].concat());
+    assert_eq!(response(&mut mux, key), 103);
+    mux.release(key, E::CANCEL);
+    // It gets the place of the first one.
+    let key = mux.open(GET, &WHOLE_REQUEST).expect("open");
+    let (mut head_seen, mut text) = (ResponseHead::default(), Vec::new());
+    assert_eq!(poll(|cx| mux.poll_response(cx, key, &mut head_seen, &mut text)), Poll::Pending);
+    feed(&mut mux, &head(3, WHOLE, "200", &[]));
+    assert_eq!(response(&mut mux, key), 200);
+}
