@@ -76,6 +76,8 @@ pub(super) struct Recv {
     pub(super) is_ended: bool,
     pub(super) window: RecvWindow,
     pub(super) queue: Queue,
+    /// Its reader has kept up with it: all was read at some time since the window was last given back.
+    pub(super) was_emptied: bool,
     /// What the announced content-length leaves.
     pub(super) left: Option<u64>,
     /// Bytes of body so far.

@@ -131,6 +131,7 @@ impl Mux {
         self.forgo_send(key);
         if !is_held {
             self.drop_received(key);
+            self.reclaim_window(key);
             self.streams.remove(key);
             if self.is_finished() {
                 self.poke();
