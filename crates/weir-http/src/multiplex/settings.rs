@@ -46,10 +46,21 @@ pub(super) fn downstream(http: &HttpSettings, head: HeadLimits) -> Settings {
     }
 }
 
-/// Towards a server. Servers are trusted more than strangers, but not to be free of mistakes: the budgets are the
-/// defaults. The limits of heads are those of no listener, since listeners share connections to servers.
+/// Towards a server. Servers are trusted more than strangers, but not to be free of mistakes: they have budgets too. What
+/// comes with exchanges has a hundred times the default, since so many clients may share a connection, and its end hurts
+/// them all. The limits of heads are those of no listener, since listeners share connections to servers.
 pub(super) fn upstream() -> Settings {
+    let each = Budgets::default();
+    let hundredfold =
+        |Budget { burst, per_hour }| Budget { burst: burst.saturating_mul(100), per_hour: per_hour * 100 };
+    let budgets = Budgets {
+        empty_data: hundredfold(each.empty_data),
+        small_data: hundredfold(each.small_data),
+        window_updates: hundredfold(each.window_updates),
+        ..each
+    };
     Settings {
+        budgets,
         stream_window: UPSTREAM_STREAM_WINDOW,
         stream_window_max: UPSTREAM_STREAM_WINDOW_MAX,
         connection_window: UPSTREAM_CONNECTION_WINDOW,

@@ -153,3 +153,19 @@ fn heads_that_nobody_took_are_not_taken_for_the_next_stream_s() {
     feed(&mut mux, &head(3, WHOLE, "200", &[]));
     assert_eq!(response(&mut mux, key), 200);
 }
+
+#[test]
+fn clients_that_go_away_do_not_end_the_connection_of_all() {
+    let mut mux = client_with(&[]);
+    for n in 0..500 {
+        let key = mux.open(GET, &WHOLE_REQUEST).expect("open");
+        mux.release(key, E::CANCEL);
+        // A download that was under way.
+        let stream = 2 * n + 1;
+        feed(&mut mux, &head(stream, 4, "200", &[]));
+        (0..60).for_each(|_| feed(&mut mux, &data(stream, 0, &[7; 1000])));
+        feed(&mut mux, &rst(stream, E::CANCEL));
+        output(&mut mux);
+    }
+    assert!(mux.can_open());
+}
