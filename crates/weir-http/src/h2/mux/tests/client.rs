@@ -143,7 +143,10 @@ fn endless_interim_responses_end_the_stream() {
 #[test]
 fn heads_that_nobody_took_are_not_taken_for_the_next_stream_s() {
     let (mut mux, key) = asked();
-    feed(&mut mux, &[head(1, 4, "103", &[]), head(1, WHOLE, "418", &[("set-cookie", "of=another")])].concat());
+    feed(
+        &mut mux,
+        &[head(1, 4, "103", &[]), head(1, WHOLE, "418", &[("set-cookie", "of=another")])].concat(),
+    );
     assert_eq!(response(&mut mux, key), 103);
     mux.release(key, E::CANCEL);
     // It gets the place of the first one.
