@@ -135,9 +135,13 @@ impl Relay<'_> {
         }
         let buffers = Rc::clone(&self.connection.worker.buffers);
         poll_fn(|context| {
-            // The client may be cut off by its own fault in sending, but not before its answer is whole.
-            if self.poll_upload(context).is_err() {
-                self.upload_broke = true;
+            match self.poll_upload(context) {
+                Ok(()) => {}
+                // It went away in the middle of its request. With a refusal under way it may only have lost interest in
+                // sending the rest.
+                Err(End::Gone) if self.desk.response.status < 400 => return Poll::Ready(Err(End::Gone)),
+                // The client may be cut off by its own fault in sending, but not before its answer is whole.
+                Err(_) => self.upload_broke = true,
             }
             let mut progress = false;
             let polled = download.poll(
