@@ -214,9 +214,8 @@ fn a_client_of_http1_gets_the_status_of_a_call() {
         pool("calls", origin.address(), "health: none"),
         pool("dead", SocketAddr::from(([127, 0, 0, 1], 1)), "health: none"),
     ));
-    let ask = |listener: &str, request: &str| {
-        Client::connect(weir.address_of(listener)).send(request).response()
-    };
+    let ask =
+        |listener: &str, request: &str| Client::connect(weir.address_of(listener)).send(request).response();
     let answer = ask("calls", CALL);
     assert_eq!((answer.status, &answer.body[..]), (200, &b"\0\0\0\0\0"[..]));
     assert_eq!(answer.trailers.get("grpc-status"), Some("5"), "{answer:?}");
