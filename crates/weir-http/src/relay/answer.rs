@@ -18,12 +18,14 @@ use crate::{
     h1::Body,
     head::{BodyLength, FieldKind, Version},
     pump::{Coding, Pump, Stop},
+    wire::Wire,
 };
 
 impl Relay<'_> {
     /// 1xx: passed on to clients that know them (RFC 9110 section 15.2).
     pub(super) async fn pass_interim(&mut self) -> Result<(), End> {
         if self.desk.request.version != Version::Http10 {
+            self.await_room().await?;
             let answering = Answering::plain(&self.route.route.response_headers);
             return self.write_response(&answering, &mut Pump::nothing(), More::Messages).await;
         }
@@ -31,6 +33,18 @@ impl Relay<'_> {
             reply.consume(self.desk.response.len);
         }
         Ok(())
+    }
+
+    /// Waits until the client takes one more head. On a stream nothing else would hold up a server that sends many.
+    async fn await_room(&mut self) -> Result<(), End> {
+        let Wire::Http2(stream) = &mut self.connection.wire else { return Ok(()) };
+        let deadline = &self.connection.deadline;
+        deadline.set(self.listener.settings.body_timeout);
+        poll_fn(|context| match stream.poll_send_ready(context) {
+            Poll::Pending if deadline.expired() => Poll::Ready(Err(End::Gone)),
+            polled => polled.map_err(|_| End::Gone),
+        })
+        .await
     }
 
     /// The final answer: its head, then its body, then what becomes of both connections.
