@@ -53,7 +53,12 @@ impl Relay<'_> {
             self.upload.is_done() && self.desk.request.keeps_alive() && !self.connection.is_unwanted();
         let plan = Plan::new(self.desk.response.body, self.desk.request.version, may_keep);
         let on_stream = self.upstream.wire.is_http2();
-        let body = Body::of(self.desk.response.body, on_stream, u64::MAX, self.listener.head_limits());
+        let body = if on_stream && self.is_said_to_be_empty() {
+            // Its stream ends with a frame of its own, perhaps with trailers: who left before would reset it.
+            Body::UntilEnd(u64::MAX)
+        } else {
+            Body::of(self.desk.response.body, on_stream, u64::MAX, self.listener.head_limits())
+        };
         let mut download = Pump::new(body, plan.coding).watching(self.desk.is_grpc);
         let mut answering = plan.answering(&self.route.route.response_headers);
         if self.desk.response.status == 426 {
@@ -102,6 +107,15 @@ impl Relay<'_> {
             (false, _) => Next::Linger,
         };
         Ok(Outcome::Answered { next, reusable })
+    }
+
+    /// The head has said that there is no body.
+    fn is_said_to_be_empty(&self) -> bool {
+        let response = &self.desk.response;
+        response.body == BodyLength::None
+            && !self.to_head
+            && !matches!(response.status, 204 | 304)
+            && response.fields.iter().any(|field| field.kind == FieldKind::ContentLength)
     }
 
     /// The end of the stream has said that there is no body. On a connection of HTTP/1 the head must.
