@@ -2,7 +2,12 @@
 
 use std::{fs, net::SocketAddr, process::Command};
 
-use weir_tests::{Weir, python::Script, until};
+use weir_tests::{
+    Client, Origin, Weir,
+    h2::{Block, H2Client, H2Origin, frame::*},
+    python::Script,
+    until,
+};
 
 /// Everything that is quick.
 const CASES: [&str; 2] = ["basics", "large"];
@@ -152,6 +157,117 @@ listeners:
     refused("small", "RESOURCE_EXHAUSTED the body is larger", "5000");
     let labels = [("listener", "dead"), ("route", "dead#1"), ("status", "UNAVAILABLE")];
     assert_eq!(weir.metrics().sum("weir_grpc_answers_total", &labels), 1.0);
+}
+
+/// gRPC is HTTP/2, but all that it needs of it is streams both ways and trailers, which HTTP/1.1 has in chunks: a hop of
+/// HTTP/1.1 between two of HTTP/2 is not seen from either end.
+#[test]
+fn a_hop_of_http1_carries_all_kinds_of_calls() {
+    let (_server, address) = Script::server("grpc_server", &[]);
+    let near = Weir::start(&format!(
+        "\nlisteners:\n{}pools:\n{}",
+        listener("near", ", http: { protocols: [http1] }"),
+        pool("near", address, "health: none")
+    ));
+    let far = Weir::start(&format!(
+        "\nlisteners:\n{}pools:\n  far: {{ servers: [\"{}\"], protocol: http1, health: none }}\n",
+        listener("far", ""),
+        near.address()
+    ));
+    for case in CASES {
+        Script::run("grpc_client", &[&target(far.address()), case]);
+    }
+    // What is told in trailers is read on either kind of connection.
+    for (weir, name, server) in [(&far, "far", near.address()), (&near, "near", address)] {
+        let labels = [("pool", name), ("server", &server.to_string()[..]), ("status", "NOT_FOUND")];
+        assert_eq!(weir.metrics().sum("weir_server_grpc_answers_total", &labels), 1.0, "{name}");
+    }
+}
+
+const CALL: &str = "POST /test.Work/Any HTTP/1.1\r\nHost: a\r\nContent-Type: application/grpc\r\n\
+    TE: trailers\r\nConnection: TE\r\nContent-Length: 5\r\n\r\n\0\0\0\0\0";
+
+/// What a client of HTTP/1.1 sees of a call: its status among the trailers, in chunks; or in the head, if there is no more.
+#[test]
+fn a_client_of_http1_gets_the_status_of_a_call() {
+    let head = |more: &[(&str, &str)]| Block::of(&[&[(":status", "200"), GRPC], more].concat());
+    let origin = H2Origin::start(move |connection| {
+        while let Some(request) = connection.request()? {
+            let stream = request.stream;
+            assert_eq!(request.fields.get("te"), Some("trailers"));
+            let status = Block::of(&[("grpc-status", "5"), ("grpc-message", "no such thing")]);
+            connection.send(&match request.fields.get("x-form") {
+                Some("head") => vec![headers(stream, head(&[("grpc-status", "5")])).end()],
+                _ => vec![
+                    headers(stream, head(&[])),
+                    data(stream, *b"\0\0\0\0\0"),
+                    headers(stream, status).end(),
+                ],
+            })?;
+        }
+        Ok(())
+    });
+    let weir = Weir::start(&format!(
+        "\nlisteners:\n{}{}pools:\n{}{}",
+        listener("calls", ""),
+        listener("dead", ""),
+        pool("calls", origin.address(), "health: none"),
+        pool("dead", SocketAddr::from(([127, 0, 0, 1], 1)), "health: none"),
+    ));
+    let ask =
+        |listener: &str, request: &str| Client::connect(weir.address_of(listener)).send(request).response();
+    let answer = ask("calls", CALL);
+    assert_eq!((answer.status, &answer.body[..]), (200, &b"\0\0\0\0\0"[..]));
+    assert_eq!(answer.trailers.get("grpc-status"), Some("5"), "{answer:?}");
+    assert_eq!(answer.trailers.get("grpc-message"), Some("no such thing"));
+    let answer = ask("calls", &CALL.replace("Host", "X-Form: head\r\nHost"));
+    assert_eq!((answer.status, answer.body.len()), (200, 0));
+    assert_eq!(answer.fields.get("grpc-status"), Some("5"));
+    // An answer of Weir's own.
+    let answer = ask("dead", CALL);
+    assert_eq!((answer.status, answer.body.len()), (200, 0));
+    assert_eq!(answer.fields.get("grpc-status"), Some("14"), "{answer:?}");
+    assert_eq!(answer.fields.get("content-type"), Some("application/grpc"));
+    let count = |status: &str| weir.metrics().sum("weir_grpc_answers_total", &[("status", status)]);
+    until("all have been counted", || (count("NOT_FOUND"), count("UNAVAILABLE")) == (2.0, 1.0));
+}
+
+const GRPC: (&str, &str) = ("content-type", "application/grpc");
+
+/// A server of HTTP/1.1 that knows nothing of gRPC says no status of it. Nothing is made up: the client makes of it what
+/// the mapping of gRPC says, and the metrics do so too.
+#[test]
+fn a_server_of_http1_need_not_know_grpc() {
+    let origin = Origin::start(|connection| {
+        while let Some(request) = connection.request()? {
+            assert_eq!(request.fields.get("te"), Some("trailers"));
+            connection.send(match request.target.as_str() {
+                "/trailers" => {
+                    "HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nTransfer-Encoding: chunked\r\n\r\n\
+                     5\r\n\0\0\0\0\0\r\n0\r\ngrpc-status: 0\r\n\r\n"
+                }
+                _ => "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno",
+            })?;
+        }
+        Ok(())
+    });
+    let weir = Weir::start(&format!(
+        "\nlisteners:\n{}pools:\n  calls: {{ servers: [\"{origin}\"], protocol: http1, health: none }}\n",
+        listener("calls", "")
+    ));
+    let mut client = H2Client::connect(weir.address());
+    let call = |path| {
+        let fields = [(":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "a"), GRPC];
+        Block::of(&[&fields[..], &[("te", "trailers")]].concat())
+    };
+    client.send([headers(1, call("/trailers")), data(1, *b"\0\0\0\0\0").end()]);
+    let answer = client.response(1);
+    assert_eq!((answer.status, answer.trailers.get("grpc-status")), (200, Some("0")));
+    client.send([headers(3, call("/none")), data(3, *b"\0\0\0\0\0").end()]);
+    let answer = client.response(3);
+    assert_eq!((answer.status, &answer.text()[..], answer.trailers.get("grpc-status")), (404, "no", None));
+    let count = |status: &str| weir.metrics().sum("weir_grpc_answers_total", &[("status", status)]);
+    until("both have been counted", || (count("OK"), count("UNIMPLEMENTED")) == (1.0, 1.0));
 }
 
 #[test]

@@ -11,4 +11,5 @@ mod h2_upstream {
     mod requests;
     mod responses;
     mod retries;
+    mod settings;
 }

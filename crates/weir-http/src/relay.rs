@@ -63,6 +63,10 @@ pub(crate) async fn relay(
     let mut relay = Relay::new(connection, desk, listener, route, &mut upstream);
     let result = relay.run(record).await;
     record.request_bytes += relay.upload.moved;
+    if matches!(result, Err(End::Gone)) {
+        // Whose client is gone can stop working for it: a plain close could be half of one.
+        upstream.wire.reset_when_closed();
+    }
     match &result {
         Ok(Outcome::Answered { reusable: true, .. }) => {
             upstream.keep(&attempts.site.keep_alive, &worker.counters, worker.deadlines.recent_ms());

@@ -46,11 +46,19 @@ pub fn check(input: &[u8]) {
         b"HEAD / HTTP/1.1\r\nhost: a\r\n\r\n",
         b"POST / HTTP/1.1\r\nhost: a\r\n\r\n",
     ];
-    let opened = heads.map(|head| {
-        let opening = Opening { scheme: b"http", protocol: None, end_stream: !head.starts_with(b"POST") };
-        client.open(head, &opening).expect("three streams are allowed")
-    });
+    let opened = heads.map(|head| open(&mut client, head));
     run(client, opened.to_vec(), input);
+}
+
+/// Sends a request. Whatever has come before is not its answer.
+fn open(mux: &mut Mux, head: &[u8]) -> StreamKey {
+    let opening = Opening { scheme: b"http", protocol: None, end_stream: !head.starts_with(b"POST") };
+    let key = mux.open(head, &opening).expect("one more stream is allowed");
+    let cx = &mut Context::from_waker(Waker::noop());
+    let polled = mux.poll_response(cx, key, &mut ResponseHead::default(), &mut Vec::new());
+    assert!(polled.is_pending(), "the answer to another request: {polled:?}");
+    assert_eq!(mux.unread(key), 0);
+    key
 }
 
 fn run(mut mux: Mux, mut held: Vec<StreamKey>, input: &[u8]) {
@@ -79,6 +87,9 @@ fn run(mut mux: Mux, mut held: Vec<StreamKey>, input: &[u8]) {
         let written = mux.output().len() / (1 + (now_ms % 3) as usize);
         mux.wrote(written);
         held.retain(|key| turn(&mut mux, *key, now_ms, is_server));
+        if mux.can_open() {
+            held.push(open(&mut mux, b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"));
+        }
         bounds(&mux, &held);
     }
     mux.handle_eof();

@@ -9,7 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::net::{RecvFlags, recv};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    net::{RecvFlags, recv},
+};
 
 use super::{Frame, PREFACE, code, frame::*, kind};
 use crate::wait::DEADLINE;
@@ -123,7 +126,6 @@ impl Prepared {
                 }
             }
             if piece.is_empty() && !self.attack.reads {
-                std::thread::sleep(PATIENCE);
                 if is_gone(&stream) {
                     return Ok(End::Closed);
                 }
@@ -139,7 +141,7 @@ impl Prepared {
             }
             if self.attack.reads {
                 if piece.is_empty() {
-                    std::thread::sleep(PATIENCE);
+                    comes(&stream, PollFlags::IN);
                 }
                 if let Some(end) = seen.read(&stream) {
                     return Ok(end);
@@ -188,9 +190,20 @@ fn is_late(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
 }
 
-/// The server has closed or reset it, whatever else has come and was not read.
+/// Waits, as long as [`PATIENCE`], until the server closes or resets it, whatever else has come and was not read.
 fn is_gone(stream: &TcpStream) -> bool {
-    !crate::kernel::is_established(stream)
+    let ends = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
+    comes(stream, PollFlags::RDHUP).intersects(ends)
+}
+
+/// Waits, as long as [`PATIENCE`], for what is wanted or the end, and says what came.
+fn comes(stream: &TcpStream, wanted: PollFlags) -> PollFlags {
+    let mut sockets = [PollFd::new(stream, wanted)];
+    let patience = Timespec { tv_sec: 0, tv_nsec: PATIENCE.subsec_nanos().into() };
+    match poll(&mut sockets, Some(&patience)) {
+        Ok(1..) => sockets[0].revents(),
+        _ => PollFlags::empty(),
+    }
 }
 
 /// The end that an attack that is no request is to have.

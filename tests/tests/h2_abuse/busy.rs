@@ -107,3 +107,37 @@ fn h2load_is_not_cut_off() {
     assert!(text.contains("20000 succeeded, 0 failed, 0 errored, 0 timeout"), "{text}");
     expect_none_ended(&weir);
 }
+
+/// Downloads that are given up after their heads, on one connection through another that Weir shares: no window leaks on
+/// either, and the last one still comes whole.
+#[test]
+fn ten_thousand_downloads_given_up() {
+    const LENGTH: usize = 100_000;
+    const AT_ONCE: u32 = 50;
+    const BUDGETS: &str = "{ http2: { max_resets: 1000000/s, max_control_frames: 1000000/s } }";
+    let origin = Origin::answering(ok(&"x".repeat(LENGTH)));
+    let near = Weir::before_with(&[&origin], BUDGETS);
+    let far = Weir::start(&format!(
+        "
+runtime: {{ workers: 1 }}
+listeners: [{{ name: far, bind: \"127.0.0.1:0\", pool: far, http: {BUDGETS} }}]
+pools: {{ far: {{ servers: [\"{}\"], protocol: h2, health: none }} }}
+",
+        near.address()
+    ));
+    let mut client = H2Client::connect(far.address());
+    for round in 0..10_000 / AT_ONCE {
+        let ids = || (round * AT_ONCE..(round + 1) * AT_ONCE).map(|n| 2 * n + 1);
+        client.send(ids().map(get).collect::<Vec<_>>());
+        client.wait_until("the heads of all", |client| ids().all(|id| client.so_far(id).status == 200));
+        client.send(ids().map(|id| rst_stream(id, code::CANCEL)).collect::<Vec<_>>());
+    }
+    let last = 2 * 10_000 + 1;
+    client.send([get(last)]);
+    assert_eq!(client.response(last).body.len(), LENGTH);
+    // The connection between the two is the one that all went over.
+    let labels = [("pool", "far")];
+    assert_eq!(far.metrics().sum("weir_server_connects_total", &labels), 1.0);
+    expect_none_ended(&near);
+    expect_none_ended(&far);
+}

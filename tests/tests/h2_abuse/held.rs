@@ -1,13 +1,20 @@
 //! What many connections hold that are kept open for no good.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    },
     thread,
 };
 
 use weir_tests::{
     Origin, Weir,
-    h2::attack::{Attack, End},
+    h2::{
+        Block, H2Client,
+        attack::{Attack, End},
+        frame::headers,
+    },
     kernel,
     origin::ok,
     until,
@@ -60,4 +67,36 @@ fn requests_that_do_not_end() {
     });
     let peak = kernel::memory_peak_kib(weir.pid());
     assert!(peak < 64 << 10, "{peak} KiB");
+}
+
+/// Interim responses are heads, which no window bounds: they wait at the server while the client does not read.
+#[test]
+fn interim_responses_that_nobody_takes() {
+    const STREAMS: u32 = 100;
+    const INTERIMS: usize = 15;
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&sent);
+    let origin = Origin::start(move |connection| {
+        while connection.request()?.is_some() {
+            let link = format!("HTTP/1.1 103 Early Hints\r\nLink: {}\r\n\r\n", "x".repeat(30_000));
+            connection.send(link.repeat(INTERIMS))?;
+            counted.fetch_add(1, Relaxed);
+            connection.send(ok("ok"))?;
+        }
+        Ok(())
+    });
+    let weir = Weir::before(&[&origin]);
+    let mut client = H2Client::connect(weir.address());
+    let get = |n| {
+        let fields = [(":method", "GET"), (":scheme", "http"), (":path", "/"), (":authority", "a")];
+        headers(2 * n + 1, Block::of(&fields)).end()
+    };
+    client.send((0..STREAMS).map(get).collect::<Vec<_>>());
+    until("the server has sent them", || sent.load(Relaxed) == STREAMS as usize);
+    for n in 0..STREAMS {
+        let answer = client.response(2 * n + 1);
+        assert_eq!((answer.status, answer.interim.len()), (200, INTERIMS));
+    }
+    let peak = kernel::memory_peak_kib(weir.pid());
+    assert!(peak < 40 << 10, "{peak} KiB");
 }

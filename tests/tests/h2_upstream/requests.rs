@@ -2,7 +2,7 @@
 
 use weir_tests::{
     Client,
-    h2::{Event, H2Origin, code, flag, frame::*, setting},
+    h2::{Block, Event, H2Origin, code, flag, frame::*, setting},
     until,
 };
 
@@ -158,6 +158,27 @@ fn a_client_that_goes_cancels_its_stream() {
         |event| matches!(event, Event::Reset { code, .. } if [code::CANCEL, code::NO_ERROR].contains(code)),
     );
     assert_eq!(front.get("/").text(), "ok");
+}
+
+/// The same when its client goes in the middle of its request, while the answer is under way: a plain close says so too,
+/// since the request is not whole, and the server may have nothing to send that would show it.
+#[test]
+fn a_client_that_goes_before_its_end_cancels_its_stream() {
+    let origin = H2Origin::start(|connection| {
+        while let Some(request) = connection.head()? {
+            connection.send(&[headers(request.stream, Block::of(&[(":status", "200")]))])?;
+        }
+        Ok(())
+    });
+    let front = Front::before(&origin);
+    if !front.is_weir() {
+        return;
+    }
+    let mut client = front.connect();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf");
+    assert!(client.head().line.contains("200"));
+    drop(client);
+    origin.wait_for("RST_STREAM", |event| matches!(event, Event::Reset { .. }));
 }
 
 /// RFC 9113, 6.7 and 6.5.3: PING and SETTINGS are answered at any time.

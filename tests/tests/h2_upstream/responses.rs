@@ -370,3 +370,28 @@ fn large_answers() {
         assert_eq!(client.get("/").body.len(), LENGTH);
     }
 }
+
+/// RFC 9113, 8.1: a response ends with END_STREAM, whatever its content-length says: it is not reset before.
+#[test]
+fn an_empty_answer_that_ends_later() {
+    let origin = H2Origin::start(|connection| {
+        while let Some(request) = connection.request()? {
+            let head = Block::of(&[(":status", "200"), ("content-length", "0")]);
+            connection.send(&[headers(request.stream, head), ping(*b"has come")])?;
+            // A second one, since what the first one wakes may answer behind it.
+            connection.wait_for(|event| matches!(event, Event::PingAck(_)))?;
+            connection.send(&[ping(*b"and more")])?;
+            connection.wait_for(|event| matches!(event, Event::PingAck(_)))?;
+            connection.send(&[data(request.stream, *b"").end()])?;
+        }
+        Ok(())
+    });
+    let front = Front::before(&origin);
+    let mut client = front.connect();
+    for _ in 0..3 {
+        let answer = client.get("/");
+        assert_eq!((answer.status, answer.body.len()), (200, 0));
+    }
+    let is_reset = |(_, event): &(usize, Event)| matches!(event, Event::Reset { .. });
+    assert!(!origin.events().iter().any(is_reset), "{:?}", origin.events());
+}

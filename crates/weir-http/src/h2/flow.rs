@@ -62,13 +62,33 @@ impl RecvWindow {
         self.owed += bytes;
     }
 
-    /// The increment of a WINDOW_UPDATE that is due. Only when half the window is to be given back: a frame for each
-    /// read would cost both sides more than it gains.
-    pub(super) fn due(&mut self) -> Option<u32> {
-        (self.owed > 0 && self.owed >= self.size / 2).then(|| {
-            self.left += self.owed;
-            std::mem::take(&mut self.owed)
-        })
+    /// What it is when nothing is under way.
+    pub(super) fn size(self) -> u32 {
+        self.size
+    }
+
+    /// The peer is to know of so much more.
+    pub(super) fn widen(&mut self, bytes: u32) {
+        self.size += bytes;
+        self.owed += bytes;
+    }
+
+    /// A WINDOW_UPDATE is due. Only when half the window is to be given back: a frame for each read would cost both sides
+    /// more than it gains.
+    pub(super) fn is_due(self) -> bool {
+        self.owed > 0 && self.owed >= self.size / 2
+    }
+
+    /// The same for the window that all streams share. Where some of them are not read, there is never half of it to give
+    /// back; the others must get what there is all the same.
+    pub(super) fn is_due_to_all(self) -> bool {
+        self.is_due() || (self.left < self.size / 4 && self.owed > 0 && self.owed >= self.left)
+    }
+
+    /// Gives back all that has been read, and says how much it is.
+    pub(super) fn pay(&mut self) -> u32 {
+        self.left += self.owed;
+        std::mem::take(&mut self.owed)
     }
 
     /// The peer has sent so much that it may soon have to wait for more window.

@@ -107,6 +107,8 @@ pub struct Mux {
     spares: Spares,
     send_window: SendWindow,
     recv_window: RecvWindow,
+    /// How much all streams' windows may still be widened by.
+    window_reserve: u32,
     decoder: Decoder,
     encoder: Encoder,
     /// Room in which heads are decoded before they go to their streams.
@@ -161,6 +163,10 @@ impl Mux {
     fn new(mut settings: Settings, role: Role) -> Self {
         settings.connection_window = settings.connection_window.clamp(WINDOW_INITIAL, U31_MAX);
         settings.stream_window = settings.stream_window.min(U31_MAX);
+        settings.stream_window_max = settings.stream_window_max.min(U31_MAX);
+        let streams = settings.streams_max.saturating_mul(2);
+        let window_reserve =
+            settings.connection_window.saturating_sub(settings.stream_window.saturating_mul(streams));
         Self {
             role,
             peer: PeerSettings::default(),
@@ -175,6 +181,7 @@ impl Mux {
             spares: Spares::default(),
             send_window: SendWindow::new(WINDOW_INITIAL),
             recv_window: RecvWindow::new(settings.connection_window, settings.connection_window),
+            window_reserve,
             decoder: Decoder::new(TABLE_BYTES_MAX),
             encoder: Encoder::default(),
             scratch: Scratch::default(),

@@ -13,8 +13,11 @@ pub(super) struct Output {
     written: usize,
     /// What had been written of the connection before `bytes`.
     base: u64,
-    /// The most of what waits that can be control frames.
+    /// Bytes of control frames behind `mark`, and of those that stood between the last mark and this one.
     control: usize,
+    control_before: usize,
+    /// A place in the connection. When all before it has been written, the control frames there have been too.
+    mark: u64,
 }
 
 impl Output {
@@ -26,16 +29,21 @@ impl Output {
         self.bytes.len() - self.written
     }
 
-    /// Bytes of control frames that wait, or a little more.
+    /// Bytes of control frames that wait, or a little more: none that have waited longer than what stood before them. Not
+    /// counted one by one, for there may be thousands.
     pub(super) fn control(&self) -> usize {
-        self.control
+        (self.control_before + self.control).min(self.len())
     }
 
     pub(super) fn wrote(&mut self, n: usize) {
         self.written += n;
         assert!(self.written <= self.bytes.len(), "more was written than there was");
-        self.control = self.control.min(self.len());
+        if self.base + self.written as u64 >= self.mark {
+            self.control_before = std::mem::take(&mut self.control);
+            self.mark = self.place();
+        }
         if self.len() == 0 {
+            (self.control, self.control_before) = (0, 0);
             self.base += self.written as u64;
             self.written = 0;
             self.bytes.clear();

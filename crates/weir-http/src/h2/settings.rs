@@ -22,6 +22,10 @@ pub struct Settings {
     /// 128 KiB by default: an upload runs at 20 Mbit/s over 50 ms, and only eight streams that nobody reads hold up the
     /// others through the connection's window; with 256 KiB four would.
     pub stream_window: u32,
+    /// What the window of a stream may grow to while its reader keeps up: twice as large each time that it has been read.
+    /// All windows together grow only as far as `connection_window` has room for those of all streams that there can be;
+    /// then no stream that is not read holds up another.
+    pub stream_window_max: u32,
     /// Bytes that a peer may send on all streams before somebody reads them: the bound of what is kept for a
     /// connection. At least 65,535, with which every connection begins (RFC 9113 section 6.9.2).
     pub connection_window: u32,
@@ -45,6 +49,7 @@ impl Default for Settings {
         Self {
             streams_max: 100,
             stream_window: 128 * 1024,
+            stream_window_max: 128 * 1024,
             connection_window: 1024 * 1024,
             head: HeadLimits { bytes_max: 32 * 1024, fields_max: 100, uri_bytes_max: 8 * 1024 },
             heads_bytes_max: HEADS_BYTES_MAX,

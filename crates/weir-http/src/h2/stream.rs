@@ -76,6 +76,8 @@ pub(super) struct Recv {
     pub(super) is_ended: bool,
     pub(super) window: RecvWindow,
     pub(super) queue: Queue,
+    /// Its reader has kept up with it: all was read at some time since the window was last given back.
+    pub(super) was_emptied: bool,
     /// What the announced content-length leaves.
     pub(super) left: Option<u64>,
     /// Bytes of body so far.
@@ -134,9 +136,10 @@ impl Stream {
     pub(super) fn clear(&mut self) {
         /// More than this, in bytes, is not kept for heads that hardly ever need it.
         const TEXT_BYTES_KEPT: usize = 4096;
-        let recv = std::mem::take(&mut self.recv);
-        let mut kept = Recv { request: recv.request, text: recv.text, queue: recv.queue, ..Recv::default() };
-        kept.responses = recv.responses;
+        let Recv { request, text, queue, mut responses, .. } = std::mem::take(&mut self.recv);
+        // Heads that nobody took: whoever comes next must not take them for its own.
+        responses.clear();
+        let mut kept = Recv { request, text, queue, responses, ..Recv::default() };
         if kept.text.capacity() > TEXT_BYTES_KEPT {
             kept.text = Vec::new();
         }

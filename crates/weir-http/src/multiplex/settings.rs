@@ -19,18 +19,24 @@ const BURST: Duration = Duration::from_secs(10);
 /// No budget holds less, whatever the rate: every connection begins with some frames of each kind.
 const BURST_MIN: u64 = 10;
 
-/// Bytes that a server may send before a client takes them, on one stream: with [`UPSTREAM_CONNECTION_WINDOW`] a download
-/// over 10 ms runs at 800 Mbit/s.
-const UPSTREAM_STREAM_WINDOW: u32 = 1024 * 1024;
+/// Bytes that a server may send before a client takes them, on one stream whose client has not shown yet that it does.
+const UPSTREAM_STREAM_WINDOW: u32 = 64 * 1024;
 
-/// The same on all streams of a connection to a server, and the most that is kept of it.
-const UPSTREAM_CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+/// The same on one whose client keeps up: a download over 10 ms runs at 800 Mbit/s.
+const UPSTREAM_STREAM_WINDOW_MAX: u32 = 1024 * 1024;
+
+/// The same on all streams of a connection to a server, and the most that is kept of it. It has room for twice 100 streams
+/// that nobody reads, and for ten fast ones: the streams are of many clients, and none of them must be able to stop the
+/// others by not reading what it asked for. Rejected: 1 MiB for each from the beginning (a hundred clients that do not
+/// read hold 100 MiB), and less for all of them than for each (four such clients stop the rest).
+const UPSTREAM_CONNECTION_WINDOW: u32 = 24 * 1024 * 1024;
 
 /// Towards a client.
 pub(super) fn downstream(http: &HttpSettings, head: HeadLimits) -> Settings {
     Settings {
         streams_max: http.http2.max_concurrent_streams,
         stream_window: http.http2.stream_window,
+        stream_window_max: http.http2.stream_window,
         connection_window: http.http2.connection_window,
         head,
         body_bytes_max: http.max_body_bytes,
@@ -40,11 +46,23 @@ pub(super) fn downstream(http: &HttpSettings, head: HeadLimits) -> Settings {
     }
 }
 
-/// Towards a server. Servers are trusted more than strangers, but not to be free of mistakes: the budgets are the
-/// defaults. The limits of heads are those of no listener, since listeners share connections to servers.
+/// Towards a server. Servers are trusted more than strangers, but not to be free of mistakes: they have budgets too. What
+/// comes with exchanges has a hundred times the default, since so many clients may share a connection, and its end hurts
+/// them all. The limits of heads are those of no listener, since listeners share connections to servers.
 pub(super) fn upstream() -> Settings {
+    let each = Budgets::default();
+    let hundredfold =
+        |Budget { burst, per_hour }| Budget { burst: burst.saturating_mul(100), per_hour: per_hour * 100 };
+    let budgets = Budgets {
+        empty_data: hundredfold(each.empty_data),
+        small_data: hundredfold(each.small_data),
+        window_updates: hundredfold(each.window_updates),
+        ..each
+    };
     Settings {
+        budgets,
         stream_window: UPSTREAM_STREAM_WINDOW,
+        stream_window_max: UPSTREAM_STREAM_WINDOW_MAX,
         connection_window: UPSTREAM_CONNECTION_WINDOW,
         ..Settings::default()
     }

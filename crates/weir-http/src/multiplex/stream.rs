@@ -123,6 +123,12 @@ impl Stream {
         self.home.mux.borrow_mut().poll_send(context, key, bytes).map_err(broken)
     }
 
+    /// Ready when there is room for one more head.
+    pub(crate) fn poll_send_ready(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let key = self.key.ok_or(ErrorKind::NotConnected)?;
+        self.home.mux.borrow_mut().poll_send_ready(context, key).map_err(broken)
+    }
+
     /// Ends what is sent, with trailers if there are any.
     pub(crate) fn finish(&mut self, trailers: &[u8]) {
         if let Some(key) = self.key {

@@ -1,4 +1,7 @@
 //! HTTP/2 connections to a server: shared by all exchanges of a worker, and made as streams run out.
+//!
+//! A new connection carries one exchange, for which it was made, until the server's SETTINGS have come: they may allow a
+//! few streams only, and a request with a body that is refused cannot be sent again. The others wait so long.
 
 use std::{
     cell::{Cell, RefCell},
@@ -6,6 +9,7 @@ use std::{
     io,
     rc::{Rc, Weak},
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use tokio::task::spawn_local;
@@ -26,7 +30,7 @@ pub(crate) struct Trunks {
     open: RefCell<Vec<Rc<Multiplex>>>,
     /// Somebody makes another one.
     dialing: Cell<bool>,
-    /// Those who wait for it.
+    /// Those who wait for it, or for its SETTINGS.
     waiting: RefCell<Vec<Waker>>,
     /// The server has chosen HTTP/1.
     speaks_http1: Cell<bool>,
@@ -55,6 +59,19 @@ impl Trunks {
         self.speaks_http1.get()
     }
 
+    /// Soon there may be room: somebody dials, or a new connection's SETTINGS are to come.
+    fn is_promising(&self) -> bool {
+        self.dialing.get() || self.open.borrow().iter().any(|home| home.is_unsettled())
+    }
+
+    /// Wakes this once when that has changed.
+    fn await_change(&self, waker: &Waker) {
+        let mut waiting = self.waiting.borrow_mut();
+        if !waiting.iter().any(|other| other.will_wake(waker)) {
+            waiting.push(waker.clone());
+        }
+    }
+
     fn wake_all(&self) {
         self.waiting.borrow_mut().drain(..).for_each(Waker::wake);
     }
@@ -62,12 +79,20 @@ impl Trunks {
 
 impl Multiplex {
     fn takes_streams(&self) -> bool {
-        !self.retired.get() && self.mux.borrow().can_open()
+        let mux = self.mux.borrow();
+        !self.retired.get() && mux.can_open() && (mux.is_settled() || mux.streams_open() == 0)
     }
 
-    /// Nobody will open a stream on it any more.
+    /// The server's SETTINGS are still to come.
+    fn is_unsettled(&self) -> bool {
+        !self.retired.get() && !self.is_settled()
+    }
+
+    /// Nobody will open a stream on it any more. A server that allows none at all could allow some again; but until then
+    /// there would be a connection more for each request.
     fn is_over(&self) -> bool {
-        self.retired.get() || self.mux.borrow().is_draining()
+        let mux = self.mux.borrow();
+        self.retired.get() || mux.is_draining() || mux.takes_none()
     }
 }
 
@@ -86,20 +111,17 @@ pub(crate) async fn obtain(
         if let Some(stream) = trunks.stream() {
             return Ok(Obtained::Shared(stream));
         }
-        if !trunks.dialing.get() {
+        // One of HTTP/1 is for one exchange alone: there is nothing to wait for.
+        if !trunks.is_promising() || (may_be_http1 && trunks.speaks_http1()) {
             break;
         }
-        let mut waited = false;
-        poll_fn(|context| {
-            if is_overdue() {
-                return Poll::Ready(Err(io::Error::from(io::ErrorKind::TimedOut)));
+        poll_fn(|context| match trunks.is_promising() {
+            false => Poll::Ready(Ok(())),
+            true if is_overdue() => Poll::Ready(Err(io::Error::from(io::ErrorKind::TimedOut))),
+            true => {
+                trunks.await_change(context.waker());
+                Poll::Pending
             }
-            if !trunks.dialing.get() || waited {
-                return Poll::Ready(Ok(()));
-            }
-            waited = true;
-            trunks.waiting.borrow_mut().push(context.waker().clone());
-            Poll::Pending
         })
         .await?;
     }
@@ -140,6 +162,9 @@ impl Drop for Dialing<'_> {
     }
 }
 
+/// How long a server may take to send its SETTINGS, which come first (RFC 9113 section 3.4).
+const SETTINGS_TIMEOUT: Duration = Duration::from_secs(10);
+
 struct Driver {
     home: Rc<Multiplex>,
     socket: Socket,
@@ -151,10 +176,14 @@ struct Driver {
     keep_alive: KeepAlive,
     born_ms: u64,
     wait: Option<Wait>,
+    /// Somebody may wait for its SETTINGS.
+    is_new: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wait {
+    /// For the server's SETTINGS.
+    Settings,
     /// For a request.
     Idle,
     /// For the server to take what is to be sent.
@@ -181,6 +210,7 @@ impl Driver {
             worker: Rc::clone(worker),
             keep_alive,
             wait: None,
+            is_new: true,
         }
     }
 
@@ -190,14 +220,26 @@ impl Driver {
         poll_fn(|context| self.poll(context)).await;
         self.home.retired.set(true);
         self.home.mux.borrow_mut().handle_eof();
+        self.wake_waiting();
+    }
+
+    /// Those who wait for SETTINGS, which have come or will not come any more.
+    fn wake_waiting(&mut self) {
         self.home.wake_unsettled();
+        if std::mem::take(&mut self.is_new)
+            && let Some(link) = self.link.upgrade()
+        {
+            link.trunks.wake_all();
+        }
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let turn = self.home.turn(context, &mut self.socket, &mut self.input, &self.worker, |_| {
             unreachable!("servers open no streams")
         });
-        self.home.wake_unsettled();
+        if !self.home.is_unsettled() {
+            self.wake_waiting();
+        }
         if turn == Turn::Over {
             return Poll::Ready(());
         }
@@ -210,6 +252,7 @@ impl Driver {
             return Poll::Ready(());
         }
         let wait = match () {
+            () if self.home.is_unsettled() => Wait::Settings,
             () if turn == Turn::Stuck => Wait::Stuck,
             () if is_unused => Wait::Idle,
             () => Wait::Exchanges,
@@ -217,14 +260,17 @@ impl Driver {
         if self.wait != Some(wait) {
             self.wait = Some(wait);
             match wait {
+                Wait::Settings => self.deadline.set(SETTINGS_TIMEOUT),
                 Wait::Exchanges => self.deadline.clear(),
                 // As long as an unused one may be kept: exchanges give up before, and reset their streams.
                 Wait::Idle | Wait::Stuck => self.deadline.set(self.keep_alive.timeout),
             }
         }
         if self.deadline.expired() {
-            if wait == Wait::Stuck {
-                self.worker.counters.reached(Limit::BodyTimeout);
+            match wait {
+                Wait::Settings => self.worker.counters.reached(Limit::ConnectTimeout),
+                Wait::Stuck => self.worker.counters.reached(Limit::BodyTimeout),
+                Wait::Idle | Wait::Exchanges => {}
             }
             return Poll::Ready(());
         }

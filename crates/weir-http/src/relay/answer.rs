@@ -18,12 +18,14 @@ use crate::{
     h1::Body,
     head::{BodyLength, FieldKind, Version},
     pump::{Coding, Pump, Stop},
+    wire::Wire,
 };
 
 impl Relay<'_> {
     /// 1xx: passed on to clients that know them (RFC 9110 section 15.2).
     pub(super) async fn pass_interim(&mut self) -> Result<(), End> {
         if self.desk.request.version != Version::Http10 {
+            self.await_room().await?;
             let answering = Answering::plain(&self.route.route.response_headers);
             return self.write_response(&answering, &mut Pump::nothing(), More::Messages).await;
         }
@@ -33,13 +35,30 @@ impl Relay<'_> {
         Ok(())
     }
 
+    /// Waits until the client takes one more head. On a stream nothing else would hold up a server that sends many.
+    async fn await_room(&mut self) -> Result<(), End> {
+        let Wire::Http2(stream) = &mut self.connection.wire else { return Ok(()) };
+        let deadline = &self.connection.deadline;
+        deadline.set(self.listener.settings.body_timeout);
+        poll_fn(|context| match stream.poll_send_ready(context) {
+            Poll::Pending if deadline.expired() => Poll::Ready(Err(End::Gone)),
+            polled => polled.map_err(|_| End::Gone),
+        })
+        .await
+    }
+
     /// The final answer: its head, then its body, then what becomes of both connections.
     pub(super) async fn pass_answer(&mut self, record: &mut Record) -> Result<Outcome, End> {
         let may_keep =
             self.upload.is_done() && self.desk.request.keeps_alive() && !self.connection.is_unwanted();
         let plan = Plan::new(self.desk.response.body, self.desk.request.version, may_keep);
         let on_stream = self.upstream.wire.is_http2();
-        let body = Body::of(self.desk.response.body, on_stream, u64::MAX, self.listener.head_limits());
+        let body = if on_stream && self.is_said_to_be_empty() {
+            // Its stream ends with a frame of its own, perhaps with trailers: who left before would reset it.
+            Body::UntilEnd(u64::MAX)
+        } else {
+            Body::of(self.desk.response.body, on_stream, u64::MAX, self.listener.head_limits())
+        };
         let mut download = Pump::new(body, plan.coding).watching(self.desk.is_grpc);
         let mut answering = plan.answering(&self.route.route.response_headers);
         if self.desk.response.status == 426 {
@@ -90,6 +109,15 @@ impl Relay<'_> {
         Ok(Outcome::Answered { next, reusable })
     }
 
+    /// The head has said that there is no body.
+    fn is_said_to_be_empty(&self) -> bool {
+        let response = &self.desk.response;
+        response.body == BodyLength::None
+            && !self.to_head
+            && !matches!(response.status, 204 | 304)
+            && response.fields.iter().any(|field| field.kind == FieldKind::ContentLength)
+    }
+
     /// The end of the stream has said that there is no body. On a connection of HTTP/1 the head must.
     fn is_silently_empty(&self) -> bool {
         let response = &self.desk.response;
@@ -135,9 +163,13 @@ impl Relay<'_> {
         }
         let buffers = Rc::clone(&self.connection.worker.buffers);
         poll_fn(|context| {
-            // The client may be cut off by its own fault in sending, but not before its answer is whole.
-            if self.poll_upload(context).is_err() {
-                self.upload_broke = true;
+            match self.poll_upload(context) {
+                Ok(()) => {}
+                // It went away in the middle of its request. With a refusal under way it may only have lost interest in
+                // sending the rest.
+                Err(End::Gone) if self.desk.response.status < 400 => return Poll::Ready(Err(End::Gone)),
+                // The client may be cut off by its own fault in sending, but not before its answer is whole.
+                Err(_) => self.upload_broke = true,
             }
             let mut progress = false;
             let polled = download.poll(

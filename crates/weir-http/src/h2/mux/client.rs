@@ -48,6 +48,11 @@ impl Mux {
             && self.output.len() <= self.settings.output_bytes_max
     }
 
+    /// The server allows no stream at all.
+    pub fn takes_none(&self) -> bool {
+        self.peer.streams_max == 0
+    }
+
     /// The server takes extended CONNECT (RFC 8441). Known once its SETTINGS have come.
     pub fn takes_extended_connect(&self) -> bool {
         self.peer.extended_connect

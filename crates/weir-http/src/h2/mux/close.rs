@@ -92,7 +92,7 @@ impl Mux {
 
     /// DATA or HEADERS for a stream that is closed (section 5.1, "closed").
     pub(super) fn handle_late(&mut self, id: u32) -> Result<(), Fatal> {
-        self.draw(Abuse::LateFrames)?;
+        self.draw_late()?;
         let known = self.streams.find(id).and_then(|key| self.streams.peek(key)?.closed_by);
         match known.or_else(|| self.streams.closed_by(id)) {
             Some(ClosedBy::Ends) => Err(Fatal::stream_closed("a frame behind END_STREAM")),
@@ -107,6 +107,12 @@ impl Mux {
             // Ours crosses theirs on the wire; or so long ago that nobody remembers.
             Some(ClosedBy::Us) | None => Ok(()),
         }
+    }
+
+    /// One more frame on a closed stream. Of a server, those are what our own clients have caused by going away, and none
+    /// of them must be able to end the connection of all: their DATA is bounded by windows.
+    pub(super) fn draw_late(&mut self) -> Result<(), Fatal> {
+        if self.is_server() { self.draw(Abuse::LateFrames) } else { Ok(()) }
     }
 
     /// What has arrived will not be read.
@@ -131,6 +137,7 @@ impl Mux {
         self.forgo_send(key);
         if !is_held {
             self.drop_received(key);
+            self.reclaim_window(key);
             self.streams.remove(key);
             if self.is_finished() {
                 self.poke();

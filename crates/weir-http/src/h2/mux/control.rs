@@ -108,7 +108,7 @@ impl Mux {
             return Err(Fatal::frame_size("RST_STREAM of another length than 4"));
         }
         let Some(key) = self.live(header.stream, "RST_STREAM on an idle stream")? else {
-            return self.draw(Abuse::LateFrames);
+            return self.draw_late();
         };
         let Some(stream) = self.streams.get(key) else { return Ok(()) };
         let (was_answered, is_whole) = (stream.send.state == Sending::Ended, stream.recv.is_ended);

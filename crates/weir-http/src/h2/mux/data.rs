@@ -165,17 +165,32 @@ impl Mux {
             return;
         }
         self.recv_window.give(bytes as u32);
-        if let Some(increment) = self.recv_window.due() {
-            self.output.push_control(&frame::window_update(0, increment));
+        if self.recv_window.is_due_to_all() {
+            self.output.push_control(&frame::window_update(0, self.recv_window.pay()));
         }
         let Some(stream) = key.and_then(|key| self.streams.get(key)) else { return };
         if stream.recv.is_ended || stream.is_closed() || stream.recv.is_too_large {
             return;
         }
-        stream.recv.window.give(bytes as u32);
-        if let Some(increment) = stream.recv.window.due() {
-            self.output.push_control(&frame::window_update(stream.id, increment));
+        let window = &mut stream.recv.window;
+        window.give(bytes as u32);
+        if !window.is_due() {
+            return;
         }
+        if std::mem::take(&mut stream.recv.was_emptied) {
+            let more = self.settings.stream_window_max.saturating_sub(window.size());
+            let more = more.min(window.size()).min(self.window_reserve);
+            window.widen(more);
+            self.window_reserve -= more;
+        }
+        let increment = window.pay();
+        self.output.push_control(&frame::window_update(stream.id, increment));
+    }
+
+    /// A stream is gone, and so is its window.
+    pub(super) fn reclaim_window(&mut self, key: StreamKey) {
+        let Some(stream) = self.streams.peek(key) else { return };
+        self.window_reserve += stream.recv.window.size().saturating_sub(self.settings.stream_window);
     }
 
     /// The window of a new stream. Until our SETTINGS are acknowledged, the peer may go by the default.

@@ -21,6 +21,7 @@ impl Mux {
         }
         let n = stream.recv.queue.pop(room, &mut self.spares);
         if n > 0 {
+            stream.recv.was_emptied |= stream.recv.queue.len() == 0;
             let before = self.output.len();
             self.give(Some(key), n);
             if self.output.len() > before {

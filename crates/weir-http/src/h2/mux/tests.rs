@@ -6,6 +6,7 @@ mod connection;
 mod end;
 mod exchanges;
 mod flow;
+mod leaks;
 mod model;
 mod streams;
 mod wire;

@@ -185,3 +185,20 @@ fn a_busy_client_is_no_flood() {
     }
     assert!(mux.is_idle());
 }
+
+#[test]
+fn a_busy_output_is_not_taken_for_one_that_nobody_reads() {
+    // A long download over a slow line: the output never runs empty, and each PING is answered in its turn.
+    let mut mux = server_with(Settings::default(), &[(4, 1 << 30)]);
+    feed(&mut mux, &[get(1), window(0, 1 << 30)].concat());
+    let key = accept(&mut mux);
+    mux.send_head(key, b"HTTP/1.1 200 OK\r\n\r\n", false).expect("open");
+    for n in 0..10_000 {
+        while mux.output().len() < 64 * 1024 {
+            assert!(poll(|cx| mux.poll_send(cx, key, &[7; 16_384])).is_ready());
+        }
+        let taken = mux.handle_input(&frame(k::PING, 0, 0, &[0; 8]), n * 10).expect("honest work");
+        assert_eq!(taken, 17);
+        mux.wrote(16_384);
+    }
+}

@@ -139,3 +139,36 @@ fn endless_interim_responses_end_the_stream() {
     while let Poll::Ready(Ok(())) = poll(|cx| mux.poll_response(cx, key, &mut response, &mut text)) {}
     assert_eq!(poll(|cx| mux.poll_reset(cx, key)), Poll::Ready(StreamEnd::Malformed));
 }
+
+#[test]
+fn heads_that_nobody_took_are_not_taken_for_the_next_stream_s() {
+    let (mut mux, key) = asked();
+    feed(
+        &mut mux,
+        &[head(1, 4, "103", &[]), head(1, WHOLE, "418", &[("set-cookie", "of=another")])].concat(),
+    );
+    assert_eq!(response(&mut mux, key), 103);
+    mux.release(key, E::CANCEL);
+    // It gets the place of the first one.
+    let key = mux.open(GET, &WHOLE_REQUEST).expect("open");
+    let (mut head_seen, mut text) = (ResponseHead::default(), Vec::new());
+    assert_eq!(poll(|cx| mux.poll_response(cx, key, &mut head_seen, &mut text)), Poll::Pending);
+    feed(&mut mux, &head(3, WHOLE, "200", &[]));
+    assert_eq!(response(&mut mux, key), 200);
+}
+
+#[test]
+fn clients_that_go_away_do_not_end_the_connection_of_all() {
+    let mut mux = client_with(&[]);
+    for n in 0..500 {
+        let key = mux.open(GET, &WHOLE_REQUEST).expect("open");
+        mux.release(key, E::CANCEL);
+        // A download that was under way.
+        let stream = 2 * n + 1;
+        feed(&mut mux, &head(stream, 4, "200", &[]));
+        (0..60).for_each(|_| feed(&mut mux, &data(stream, 0, &[7; 1000])));
+        feed(&mut mux, &rst(stream, E::CANCEL));
+        output(&mut mux);
+    }
+    assert!(mux.can_open());
+}

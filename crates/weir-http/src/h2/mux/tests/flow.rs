@@ -157,3 +157,22 @@ fn data_beyond_the_connection_s_window_is_fatal() {
     let input: Vec<_> = [post(1)].into_iter().chain(five).collect();
     check(make, "five frames", &input, Expected::Fatal(E::FLOW_CONTROL_ERROR));
 }
+
+#[test]
+fn what_one_stream_does_not_read_keeps_no_window_from_others() {
+    let settings = Settings { connection_window: 100_000, stream_window: 65_535, ..Settings::default() };
+    let mut mux = server_with(settings, &[]);
+    feed(&mut mux, &[post(1), post(3)].concat());
+    let (_unread, read) = (accept(&mut mux), accept(&mut mux));
+    (0..6).for_each(|_| feed(&mut mux, &data(1, 0, &[7; 10_000])));
+    let (mut came, mut open) = (0, 40_000);
+    while came < 1_000_000 {
+        assert!(open >= 10_000, "{open} bytes are left, of 40,000 that nobody uses");
+        feed(&mut mux, &data(3, 0, &[7; 10_000]));
+        let mut room = [0; 10_000];
+        assert_eq!(poll(|cx| mux.poll_recv(cx, read, &mut room)), Poll::Ready(Ok(10_000)));
+        let updates = output(&mut mux);
+        open += updates.iter().filter(|u| u.stream == 0).map(|u| u.u32(0)).sum::<u32>();
+        (came, open) = (came + 10_000, open - 10_000);
+    }
+}
