@@ -1,6 +1,9 @@
 //! Authorities and certificates that are made for one test.
 
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::{
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+    time::{Duration, SystemTime},
+};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose,
@@ -65,7 +68,14 @@ impl Authority {
 
     /// For a client of this name, with a URI as its second one.
     pub fn client(&self, name: &str, uri: &str) -> Identity {
+        self.client_until(name, uri, SystemTime::UNIX_EPOCH + Duration::from_secs(u32::MAX.into()))
+    }
+
+    /// The same, with this end, in whole seconds.
+    pub fn client_until(&self, name: &str, uri: &str, end: SystemTime) -> Identity {
+        let end = end.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
         let client = |params: &mut CertificateParams| {
+            params.not_after = date_time_ymd(1970, 1, 1) + Duration::from_secs(end.as_secs());
             params.distinguished_name.push(DnType::CommonName, name);
             params.subject_alt_names.push(SanType::URI(uri.try_into().expect("a URI")));
             params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];

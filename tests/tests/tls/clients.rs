@@ -1,6 +1,9 @@
 //! Certificates of clients, and what servers are told of them.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use rustls::ClientConfig;
 use weir_tests::{
@@ -152,6 +155,27 @@ fn a_revoked_certificate_is_refused_from_the_next_reload_on() {
     weir.reload(&yaml);
     // Not by a ticket from before, either.
     assert!(!gets_in(&weir, &known));
+}
+
+#[test]
+fn a_certificate_that_has_expired_is_refused_with_a_ticket_too() {
+    let stage = Stage::new();
+    let weir = stage.start(&auth(&stage, "required"));
+    // Of the second in which it ends, nothing is left to be sure of.
+    let end = SystemTime::now() + Duration::from_secs(3);
+    let known =
+        trusting_as(&stage.authority, &stage.authority.client_until("alice", "spiffe://a/alice", end));
+    for is_resumed in [false, true] {
+        let mut client = TlsClient::connect(weir.address(), &known, "a.example");
+        assert_eq!(client.get("/").text(), "hello");
+        assert_eq!(client.is_resumed(), is_resumed);
+    }
+    until("it has expired", || SystemTime::now() > end + Duration::from_secs(1));
+    let mut client = TlsClient::connect(weir.address(), &known, "a.example");
+    assert!(client.is_resumed() && client.try_get("/", "").is_err());
+    let labels = [("reason", "client_certificate")];
+    until("it is counted", || weir.metrics().sum("weir_tls_handshake_failures_total", &labels) == 1.0);
+    assert_eq!(stage.origin.count(), 2);
 }
 
 #[test]
