@@ -16,7 +16,8 @@ pub(crate) fn problem(place: Place, message: impl Display) -> Late {
     Late { severity: Severity::Error, place, message: message.to_string(), help: None }
 }
 
-fn at(file: &FilePath, message: impl Display) -> Vec<Late> {
+/// The same for what is wrong with a file.
+pub(crate) fn at(file: &FilePath, message: impl Display) -> Vec<Late> {
     vec![problem(file.place, format!("{}: {message}", file.path.display()))]
 }
 

@@ -7,7 +7,7 @@ use rustls::{
     crypto::CryptoProvider,
     server::{
         NoServerSessionStorage, ProducesTickets, ResolvesServerCert, UnbufferedServerConnection,
-        WebPkiClientVerifier, danger::ClientCertVerifier,
+        VerifierBuilderError, WebPkiClientVerifier, danger::ClientCertVerifier,
     },
 };
 use weir_config::{ClientAuth, ClientAuthMode, HttpProtocols, Late, ListenerTls};
@@ -90,5 +90,8 @@ fn verifier(
     if auth.mode == ClientAuthMode::Optional {
         builder = builder.allow_unauthenticated();
     }
-    builder.build().map_err(|error| vec![files::problem(auth.ca.place, &error)])
+    builder.build().map_err(|error| match (&error, &auth.crl) {
+        (VerifierBuilderError::InvalidCrl(_), Some(crl)) => files::at(crl, error),
+        _ => files::at(&auth.ca, error),
+    })
 }
