@@ -88,8 +88,13 @@ impl Tls {
         }
         let system = SystemRoots::default();
         let clients = config.pools.iter().map(|pool| {
-            let made = pool.tls.as_ref().map(|settings| Client::new(settings, pool.protocol, &system));
-            made.and_then(|made| made.map_err(|problems| found.extend(problems)).ok()).map(Arc::new)
+            let servers = pool.servers.iter().map(|server| server.address);
+            let made =
+                pool.tls.as_ref().map(|settings| Client::new(settings, pool.protocol, servers, &system));
+            let (client, doubt) =
+                made.and_then(|made| made.map_err(|problems| found.extend(problems)).ok())?;
+            found.extend(doubt);
+            Some(Arc::new(client))
         });
         let clients = clients.collect();
         if found.iter().any(|late| late.severity == Severity::Error) {

@@ -124,3 +124,26 @@ fn sessions_with_servers_resume() {
     });
     assert!(!server.seen().resumed[0]);
 }
+
+#[test]
+fn servers_of_one_name_have_sessions_of_their_own() {
+    let stage = Stage::new();
+    let identity = stage.authority.server(&["api.internal"]);
+    // Each has keys of its own for its tickets, and they take turns.
+    let servers = [(); 2].map(|()| TlsOrigin::start(&identity, None, "hello"));
+    let own = stage.pem("own.pem", &stage.authority.server(&["a.example"]));
+    let [one, other] = [servers[0].address(), servers[1].address()];
+    let weir = Weir::start(&stage.yaml_with(
+        &format!("own: {{ cert: {own} }}"),
+        "certificates: [own]",
+        format!(
+            "servers: [\"{one}\", \"{other}\"], health: none, keep_alive: {{ max: 0 }}, \
+             tls: {{ ca: {}, server_name: api.internal }}",
+            stage.path("ca.pem")
+        ),
+    ));
+    until("connections to both resume", || {
+        check(&stage, &weir, 200, "hello");
+        servers.iter().all(|server| server.seen().resumed.iter().any(|resumed| *resumed))
+    });
+}
