@@ -24,7 +24,11 @@ pub(crate) struct Tls {
 
 /// What certificates need beside the configuration.
 pub(crate) fn options(config: &Config, challenges: &Challenges) -> Options {
-    Options { state_dir: Some(config.runtime.state_dir.path.clone()), challenges: challenges.clone() }
+    Options {
+        state_dir: Some(config.runtime.state_dir.path.clone()),
+        challenges: challenges.clone(),
+        thorough: false,
+    }
 }
 
 /// Checks a configuration with everything that it names, as a start does it; nothing is written.
@@ -32,7 +36,7 @@ pub(crate) fn options(config: &Config, challenges: &Challenges) -> Options {
 /// # Errors
 /// Everything that keeps it from being run.
 pub fn check(source: &Source) -> Result<Checked, Errors> {
-    let options = Options { state_dir: None, challenges: Challenges::new() };
+    let options = Options { state_dir: None, challenges: Challenges::new(), thorough: true };
     load(source.load()?, None, &options).map(|(checked, _)| checked)
 }
 

@@ -34,7 +34,7 @@ pub use entry::LOADED_MAX;
 pub use pair::FILE_BYTES_MAX;
 pub use problem::{Part, Problem};
 pub use resolver::Resolver;
-pub use store::{Loaded, Options, Status, Store};
+pub use store::{ENDING_DAYS, Loaded, Options, Status, Store};
 pub use watch::{Change, LOOK, What, watch};
 
 #[cfg(test)]

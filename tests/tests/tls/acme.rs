@@ -186,9 +186,14 @@ fn an_order_that_fails_leaves_a_line_and_a_count() {
         line.contains("error") && line.contains("making an account at https://127.0.0.1:1/dir"),
         "{line}"
     );
+    assert!(line.contains("clients get a self-signed placeholder"), "{line}");
     until("it is counted", || {
         weir.metrics().sum("weir_acme_failures_total", &[("certificate", "shop")]) == 1.0
     });
+    // The placeholder is not taken for a certificate that lasts.
+    let metrics = weir.metrics();
+    assert_eq!(metrics.sum("weir_certificates", &[("certificate", "shop")]), 0.0);
+    assert!(!metrics.text.contains("weir_certificate_expiry_timestamp_seconds{"), "{}", metrics.text);
     assert!(weir.metrics().sum("weir_acme_next_order_timestamp_seconds", &[("certificate", "shop")]) > 1e9);
     let said = s_client(weir.address_of("web"), &["-servername", "shop.example"]);
     assert!(said.contains("self-signed certificate") || said.contains("New, TLSv1.3"), "{said}");

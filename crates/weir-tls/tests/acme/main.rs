@@ -124,6 +124,7 @@ async fn a_renewal_that_fails_keeps_the_old_certificate_and_says_why() {
         assert!(failed.problem.to_string().contains(words), "{words:?} is not in {}", failed.problem);
     }
     assert!(failed.next_try > keeping.now() && failed.failures == 1, "{failed:?}");
+    assert_eq!(failed.served_until, Some(first_end));
     // What is served is still the first one.
     let status = keeper.status()[0].clone();
     assert_eq!((status.failed, status.failures, status.not_after), (1, 1, Some(first_end)));
@@ -323,6 +324,7 @@ async fn what_cannot_work_is_said_in_words() {
     keeping.orders[0].account.ca = Some(b"no PEM".to_vec());
     let text = keeper.change(keeping.orders.clone()).expect_err("there is no CA in it").to_string();
     assert!(text.contains("certificate `shop`: the `ca` for the ACME directory"), "{text}");
+    keeping.orders[0].account.ca = Some(pki.ca.clone());
     drop(keeper);
     keeping.open_to_others();
     let text = keeping.start().err().expect("others may enter").to_string();
@@ -334,4 +336,24 @@ async fn what_cannot_work_is_said_in_words() {
 fn events_are_lines_for_the_log() {
     let event = Event::Ordering { name: "shop".to_owned(), why: Why::Due };
     assert_eq!(event.to_string(), "certificate `shop`: ordering, because it is time to renew it");
+}
+
+/// Whether somebody has to get up at night for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_order_says_what_clients_get_meanwhile() {
+    let pki = Pki::new();
+    let mut keeping = Keeping::new(&pki, &Site::start().await, "https://127.0.0.1:1/dir");
+    let _keeper = keeping.start().expect("a new state directory is fine");
+    let is_failed = |Seen(event): Seen| matches!(event, Event::Failed { .. }).then_some(event);
+    let mut event = keeping.until(is_failed).await;
+    let text = event.to_string();
+    assert!(text.ends_with("; clients get a self-signed placeholder, for there is none before"), "{text}");
+    if let Event::Failed { served_until, .. } = &mut event {
+        *served_until = Some(SystemTime::UNIX_EPOCH);
+    }
+    let text = event.to_string();
+    assert!(
+        text.ends_with("; the one before is still served, its end is Thu, 01 Jan 1970 00:00:00 GMT"),
+        "{text}"
+    );
 }
