@@ -5,6 +5,8 @@ use std::fmt::Display;
 use weir_config::{Acme, Certificate, CertificateSource, Config, Late, Place, Secret, Severity};
 use weir_tls::acme::{Account, Challenge, External, KeyType, Order};
 
+use crate::certificates::acme_dir;
+
 /// What is to be kept; nothing if the file has no `acme`.
 ///
 /// # Errors
@@ -20,6 +22,17 @@ pub(crate) fn orders(config: &Config) -> Result<Vec<Order>, Vec<Late>> {
         }
     }
     if found.is_empty() { Ok(orders) } else { Err(found) }
+}
+
+/// What keeps them from being kept, as far as it can be known without a word to anybody.
+pub(crate) fn check(config: &Config) -> Vec<Late> {
+    let mut found = orders(config).err().unwrap_or_default();
+    let needed = |certificate: &&Certificate| matches!(certificate.source, CertificateSource::Acme(_));
+    if let Some(first) = config.certificates.iter().find(needed) {
+        let checked = weir_tls::acme::check_state_dir(&acme_dir(config));
+        found.extend(checked.err().map(|error| problem(first.place, error)));
+    }
+    found
 }
 
 fn order(certificate: &Certificate, acme: &Acme) -> Result<Order, Late> {

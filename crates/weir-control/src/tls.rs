@@ -87,9 +87,7 @@ impl Tls {
             });
             servers.push(made.map_err(|problems| found.extend(problems)).ok().flatten().map(Arc::new));
         }
-        if let Err(problems) = acme::orders(config) {
-            found.extend(problems);
-        }
+        found.extend(acme::check(config));
         let system = SystemRoots::default();
         let clients = config.pools.iter().map(|pool| {
             let servers = pool.servers.iter().map(|server| server.address);
