@@ -12,12 +12,12 @@ use rustls::pki_types::pem::PemObject;
 use rustls::sign::CertifiedKey;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use weir_tests::folder::Folder;
 use weir_tls::acme::{
     Account, BackOff, Challenge, Event, External, Keeper, KeyType, Order, Origin, Pace, Problem, Why,
 };
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-use crate::folder::Folder;
 use crate::pki::Pki;
 use crate::site::Site;
 
@@ -52,7 +52,7 @@ impl Keeping {
             challenge: Challenge::Http01,
             key_type: KeyType::Ecdsa,
         };
-        Keeping::with(vec![order], Arc::new(Folder::new("state")), site.challenges.clone())
+        Keeping::with(vec![order], Arc::new(Folder::new("acme")), site.challenges.clone())
     }
 
     /// Another process with the same files and the same site.

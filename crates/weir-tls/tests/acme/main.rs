@@ -6,10 +6,8 @@
 #![forbid(unsafe_code)]
 
 mod fetch;
-mod folder;
 mod front;
 mod keeping;
-mod pebble;
 mod pki;
 mod site;
 
@@ -18,16 +16,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use rustls::crypto::CryptoProvider;
+use weir_tests::pebble::{BLOCKED, LIFETIME, Pebble, Setup};
 use weir_tls::acme::{Challenge, Event, KeyType, Origin, Why};
 
 use crate::front::Front;
 use crate::keeping::{Keeping, Seen};
-use crate::pebble::{Pebble, Setup};
 use crate::pki::Pki;
 use crate::site::Site;
-
-/// How long the authority's certificates last.
-pub(crate) const LIFETIME: Duration = Duration::from_secs(3600);
 
 /// Into the last third of the lifetime of a certificate that was issued just now.
 const RENEWAL_TIME: Duration = Duration::from_secs(2450);
@@ -45,7 +40,7 @@ async fn world_with(nonce_reject: u8, external: Option<(&'static str, &'static s
     let pki = Pki::new();
     let site = Site::start().await;
     let setup = Setup { http_port: site.http_port, tls_port: site.tls_port, nonce_reject, external };
-    let pebble = Pebble::start(&pki, &setup).await;
+    let pebble = Pebble::start(&pki.authority, &setup);
     (pki, site, pebble)
 }
 
@@ -272,7 +267,7 @@ async fn an_account_that_the_authority_has_forgotten_is_made_anew() {
     keeping.until(Seen::issued).await;
     assert_eq!(pebble.logged("POST /sign-me-up"), 1);
 
-    pebble.restart(&pki).await;
+    pebble.restart();
     keeping.orders[0].key_type = KeyType::Rsa;
     keeper.change(keeping.orders.clone()).expect("the orders are fine");
     assert_eq!(keeping.until(Seen::ordering).await, Why::Changed);
@@ -302,7 +297,7 @@ async fn what_cannot_work_is_said_in_words() {
     let mut keeping = Keeping::new(&pki, &site, &pebble.directory);
 
     // The authority's policy.
-    keeping.orders[0].domains = vec!["blocked.example".to_owned()];
+    keeping.orders[0].domains = vec![BLOCKED.to_owned()];
     let keeper = keeping.start().expect("a new state directory is fine");
     let text = keeping.until(Seen::failed).await.problem.to_string();
     for words in ["ordering a certificate for blocked.example from https://", "(rejectedIdentifier)"] {
