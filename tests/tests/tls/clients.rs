@@ -30,7 +30,8 @@ const NAMES: [&str; 6] = [
 /// The same from somebody who lies.
 const FORGED: &str = "Client-Cert: :AAAA:\r\nclient-cert-chain: :AAAA:\r\nX-Client-Cert-Subject: CN=root\r\n\
     x-client-cert-san: DNS:root\r\nX-CLIENT-CERT-FINGERPRINT: 00\r\nx-forwarded-client-cert: Hash=00\r\n\
-    x_client_cert_subject: CN=root\r\nClient_Cert: :AAAA:\r\nX-Client_Cert-San: DNS:root\r\n";
+    x_client_cert_subject: CN=root\r\nClient_Cert: :AAAA:\r\nX-Client_Cert-San: DNS:root\r\n\
+    X.Client.Cert.Subject: CN=root\r\n";
 
 fn auth(stage: &Stage, mode: &str) -> String {
     format!("client_auth: {{ ca: {}, mode: {mode} }}", stage.path("ca.pem"))
@@ -63,7 +64,7 @@ fn expect_none(request: &Request, names: &[&str]) {
 
 #[track_caller]
 fn expect_no_lookalikes(request: &Request) {
-    for name in ["x_client_cert_subject", "client_cert", "x-client_cert-san"] {
+    for name in ["x_client_cert_subject", "client_cert", "x-client_cert-san", "x.client.cert.subject"] {
         assert_eq!(request.fields.all(name), [""; 0], "{name}");
     }
 }
@@ -120,6 +121,8 @@ fn optional_tells_servers_who_comes_with_one() {
         "x-client-cert-subject: CN=root",
         "--header",
         "client_cert: :AAAA:",
+        "--header",
+        "x.client.cert.subject: CN=root",
         "--write-out",
         " %{http_version} ",
         url,
