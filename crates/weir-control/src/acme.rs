@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use weir_config::{Acme, Certificate, CertificateSource, Config, Late, Place, Secret, Severity};
+use weir_config::{Acme, Certificate, CertificateSource, Config, FilePath, Late, Place, Secret, Severity};
 use weir_tls::acme::{Account, Challenge, External, KeyType, Order};
 
 use crate::certificates::acme_dir;
@@ -36,10 +36,7 @@ pub(crate) fn check(config: &Config) -> Vec<Late> {
 }
 
 fn order(certificate: &Certificate, acme: &Acme) -> Result<Order, Late> {
-    let ca = acme.ca.as_ref().map(|file| {
-        std::fs::read(&file.path)
-            .map_err(|error| problem(file.place, format!("{}: {error}", file.path.display())))
-    });
+    let ca = acme.ca.as_ref().map(read);
     let external = acme.eab.as_ref().map(|eab| {
         Ok(External { key_id: eab.kid.clone(), hmac_key: text(&eab.hmac_key)?.trim().to_owned() })
     });
@@ -64,10 +61,14 @@ fn order(certificate: &Certificate, acme: &Acme) -> Result<Order, Late> {
     order.checked().map_err(|error| problem(certificate.place, error))
 }
 
+fn read(file: &FilePath) -> Result<Vec<u8>, Late> {
+    weir_tls::read_file(file).map_err(|mut problems| problems.remove(0))
+}
+
 fn text(secret: &Secret) -> Result<String, Late> {
     match secret {
-        Secret::File(file) => std::fs::read_to_string(&file.path)
-            .map_err(|error| problem(file.place, format!("{}: {error}", file.path.display()))),
+        Secret::File(file) => String::from_utf8(read(file)?)
+            .map_err(|_| problem(file.place, format!("{}: this is no text", file.path.display()))),
         Secret::Env { name, place } => {
             std::env::var(name).map_err(|_| problem(*place, format!("the environment has no `{name}`")))
         }

@@ -79,13 +79,12 @@ impl Tls {
                 servers.push(None);
                 continue;
             };
-            let made = tickets_of(listener, settings, previous, &mut tickets).and_then(|tickets| {
-                let Some(resolver) = store.as_ref().and_then(|store| store.resolver(index)) else {
-                    return Ok(None);
-                };
-                Server::new(settings, listener.http.protocols, resolver, tickets).map(Some)
-            });
-            servers.push(made.map_err(|problems| found.extend(problems)).ok().flatten().map(Arc::new));
+            // Whatever is wrong, everything else is looked at too.
+            let of_it = tickets_of(listener, settings, previous, &mut tickets);
+            let of_it = of_it.map_err(|problems| found.extend(problems)).ok().flatten();
+            let resolver = store.as_ref().and_then(|store| store.resolver(index));
+            let made = Server::new(settings, listener.http.protocols, resolver, of_it);
+            servers.push(made.map_err(|problems| found.extend(problems)).ok().map(Arc::new));
         }
         found.extend(acme::check(config));
         let system = SystemRoots::default();
@@ -134,10 +133,12 @@ fn context(listener: &Listener, settings: &ListenerTls) -> Vec<u8> {
     let mut context = listener.name.clone().into_bytes();
     if let Some(auth) = &settings.client_auth {
         context.extend_from_slice(format!("\n{:?}\n", auth.mode).as_bytes());
-        // A file that cannot be read is an error elsewhere.
-        context.extend(std::fs::read(&auth.ca.path).unwrap_or_default());
-        let crl = auth.crl.as_ref().and_then(|crl| std::fs::read(&crl.path).ok());
-        context.extend(crl.unwrap_or_default());
+        for file in std::iter::once(&auth.ca).chain(&auth.crl) {
+            // A file that cannot be read is an error elsewhere.
+            let bytes = weir_tls::read_file(file).unwrap_or_default();
+            context.extend(bytes.len().to_be_bytes());
+            context.extend(bytes);
+        }
     }
     context
 }

@@ -29,11 +29,12 @@ impl Server {
     /// As `settings` say, with certificates from `resolver`. Of `tickets` there are none if the settings want none.
     ///
     /// # Errors
-    /// What is wrong with the files that the settings name, for [`weir_config::Checked::report`].
+    /// What is wrong with the files that the settings name, for [`weir_config::Checked::report`]. Nothing, where all that is
+    /// wrong is that there is no `resolver`.
     pub fn new(
         settings: &ListenerTls,
         protocols: HttpProtocols,
-        resolver: Arc<dyn ResolvesServerCert>,
+        resolver: Option<Arc<dyn ResolvesServerCert>>,
         tickets: Option<Arc<Tickets>>,
     ) -> Result<Self, Vec<Late>> {
         let provider = Arc::new(provider(settings.ciphers.as_deref()));
@@ -44,7 +45,7 @@ impl Server {
             None => builder.with_no_client_auth(),
             Some(auth) => builder.with_client_cert_verifier(verifier(auth, provider)?),
         };
-        let mut config = builder.with_cert_resolver(resolver);
+        let mut config = builder.with_cert_resolver(resolver.ok_or_else(Vec::new)?);
         let spoken =
             [(protocols.h2, &b"h2"[..]), (protocols.http1, b"http/1.1"), (true, TLS_ALPN_01_PROTOCOL)];
         config.alpn_protocols =

@@ -194,6 +194,15 @@ fn files_beside_certificates_are_read_too() {
         assert!(text.contains(&expected), "{expected}: {text}");
     }
 
+    // All of it at once, and the certificate that is missing.
+    let endless = stage.yaml(
+        &format!("own: {{ cert: {} }}", stage.path("no-cert")),
+        "certificates: [own], client_auth: { ca: /dev/zero }, tickets: { keys: { file: /dev/zero } }",
+    );
+    let (code, text) = said("check", &endless);
+    let times = text.matches("error: /dev/zero: the file is larger than 64 MiB").count();
+    assert_eq!((code, times, text.contains("weir.yaml: 3 errors")), (Some(2), 2, true), "{text}");
+
     let crl = stage.file("crl.pem", "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n");
     let (code, text) = said(
         "check",
