@@ -85,6 +85,11 @@ impl Authority {
 
     /// A list of what is not good any more.
     pub fn revocations(&self, revoked: &[&Identity]) -> String {
+        self.revocations_until(revoked, 2090)
+    }
+
+    /// The same, to be replaced at the beginning of this year.
+    pub fn revocations_until(&self, revoked: &[&Identity], year: i32) -> String {
         let revoked = revoked.iter().map(|identity| RevokedCertParams {
             serial_number: SerialNumber::from(identity.serial.clone()),
             revocation_time: date_time_ymd(2024, 1, 1),
@@ -92,8 +97,8 @@ impl Authority {
             invalidity_date: None,
         });
         let list = CertificateRevocationListParams {
-            this_update: date_time_ymd(2024, 1, 1),
-            next_update: date_time_ymd(2090, 1, 1),
+            this_update: date_time_ymd(2020, 1, 1),
+            next_update: date_time_ymd(year, 1, 1),
             crl_number: SerialNumber::from(1),
             issuing_distribution_point: None,
             revoked_certs: revoked.collect(),

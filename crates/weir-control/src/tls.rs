@@ -84,7 +84,11 @@ impl Tls {
             let of_it = of_it.map_err(|problems| found.extend(problems)).ok().flatten();
             let resolver = store.as_ref().and_then(|store| store.resolver(index));
             let made = Server::new(settings, listener.http.protocols, resolver, of_it);
-            servers.push(made.map_err(|problems| found.extend(problems)).ok().map(Arc::new));
+            let made = made.map_err(|problems| found.extend(problems)).ok();
+            servers.push(made.map(|(server, doubts)| {
+                found.extend(doubts);
+                Arc::new(server)
+            }));
         }
         found.extend(acme::check(config));
         let system = SystemRoots::default();

@@ -1,6 +1,6 @@
 //! Files beside certificates of our own: roots, revocation lists, keys of tickets.
 
-use std::{cell::OnceCell, fmt::Display, fs::File, io::Read, sync::Arc};
+use std::{cell::OnceCell, fmt::Display, fs::File, io::Read, sync::Arc, time::SystemTime};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use rustls::{
@@ -9,7 +9,10 @@ use rustls::{
 };
 use weir_config::{FilePath, Late, Place, Secret, Severity};
 
-use crate::tickets::{TICKET_KEY_BYTES_MIN, TICKET_KEYS_MAX};
+use crate::{
+    certs::{der::date, x509::RevocationList},
+    tickets::{TICKET_KEY_BYTES_MIN, TICKET_KEYS_MAX},
+};
 
 /// The largest of these files that is read: lists of revoked certificates grow long.
 const FILE_BYTES_MAX: u64 = 64 << 20;
@@ -82,6 +85,34 @@ pub(crate) fn revocations(file: &FilePath) -> Result<Vec<CertificateRevocationLi
     let lists: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(&bytes).collect();
     let lists = lists.map_err(|error| at(file, error))?;
     if lists.is_empty() { Err(at(file, "there is no revocation list (X509 CRL) in it")) } else { Ok(lists) }
+}
+
+/// What is hardly meant of a revocation list that is used: it revokes nothing, or is old.
+pub(crate) fn doubts(
+    file: &FilePath,
+    list: &CertificateRevocationListDer<'_>,
+    roots: &RootCertStore,
+    now: SystemTime,
+) -> Vec<Late> {
+    let doubt = |what: String, help: &str| Late {
+        severity: Severity::Warning,
+        help: Some(help.to_owned()),
+        ..problem(file.place, format!("{}: {what}", file.path.display()))
+    };
+    // One that cannot be read is refused elsewhere.
+    let Some(list) = RevocationList::read(list) else { return Vec::new() };
+    let mut doubts = Vec::new();
+    if !roots.roots.iter().any(|root| root.subject.as_ref() == list.issuer) {
+        doubts.push(doubt(
+            "a revocation list of none of the authorities in `ca`".to_owned(),
+            "it only counts for certificates of an authority between; take that of the authority itself",
+        ));
+    }
+    if let Some(end) = list.next_update.filter(|end| *end < now) {
+        let what = format!("a revocation list that should have been replaced by {}", date(end));
+        doubts.push(doubt(what, "it is still used; fetch a new one, and reload"));
+    }
+    doubts
 }
 
 /// Keys of tickets: one per line, in base64, the newest first.

@@ -1,6 +1,6 @@
 //! A listener's side of TLS: what it offers to clients.
 
-use std::{rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc, time::SystemTime};
 
 use rustls::{
     RootCertStore, ServerConfig,
@@ -26,7 +26,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// As `settings` say, with certificates from `resolver`. Of `tickets` there are none if the settings want none.
+    /// As `settings` say, with certificates from `resolver`. Of `tickets` there are none if the settings want none. What is
+    /// hardly meant comes along.
     ///
     /// # Errors
     /// What is wrong with the files that the settings name, for [`weir_config::Checked::report`]. Nothing, where all that is
@@ -36,14 +37,15 @@ impl Server {
         protocols: HttpProtocols,
         resolver: Option<Arc<dyn ResolvesServerCert>>,
         tickets: Option<Arc<Tickets>>,
-    ) -> Result<Self, Vec<Late>> {
+    ) -> Result<(Self, Vec<Late>), Vec<Late>> {
+        let mut doubts = Vec::new();
         let provider = Arc::new(provider(settings.ciphers.as_deref()));
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(versions(settings.min_version))
             .map_err(|error| vec![files::problem(settings.place, &error)])?;
         let builder = match &settings.client_auth {
             None => builder.with_no_client_auth(),
-            Some(auth) => builder.with_client_cert_verifier(verifier(auth, provider)?),
+            Some(auth) => builder.with_client_cert_verifier(verifier(auth, provider, &mut doubts)?),
         };
         let mut config = builder.with_cert_resolver(resolver.ok_or_else(Vec::new)?);
         let spoken =
@@ -58,7 +60,7 @@ impl Server {
             Some(tickets) => config.ticketer = tickets as Arc<dyn ProducesTickets>,
             None => config.send_tls13_tickets = 0,
         }
-        Ok(Self { config: Arc::new(config) })
+        Ok((Self { config: Arc::new(config) }, doubts))
     }
 
     /// With one certificate and nothing else.
@@ -80,13 +82,16 @@ impl Server {
 fn verifier(
     auth: &ClientAuth,
     provider: Arc<CryptoProvider>,
+    doubts: &mut Vec<Late>,
 ) -> Result<Arc<dyn ClientCertVerifier>, Vec<Late>> {
-    let roots: RootCertStore = files::roots(&auth.ca)?;
-    let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    let roots: Arc<RootCertStore> = Arc::new(files::roots(&auth.ca)?);
+    let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), provider);
     if let Some(crl) = &auth.crl {
+        let lists = files::revocations(crl)?;
+        doubts.extend(lists.iter().flat_map(|list| files::doubts(crl, list, &roots, SystemTime::now())));
         // Of a certificate whose issuer has published no list here, nothing can be known; that is no reason to let
         // nobody in.
-        builder = builder.with_crls(files::revocations(crl)?).allow_unknown_revocation_status();
+        builder = builder.with_crls(lists).allow_unknown_revocation_status();
     }
     if auth.mode == ClientAuthMode::Optional {
         builder = builder.allow_unauthenticated();

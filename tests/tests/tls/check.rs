@@ -2,7 +2,10 @@
 
 use std::{os::unix::fs::PermissionsExt, path::Path};
 
-use weir_tests::weir::{self, File};
+use weir_tests::{
+    pki::Authority,
+    weir::{self, File},
+};
 
 use super::stage::Stage;
 
@@ -159,6 +162,25 @@ fn what_an_order_needs_is_looked_at() {
     ] {
         assert!(text.contains(&expected), "{expected}: {text}");
     }
+}
+
+#[test]
+fn a_revocation_list_that_revokes_nothing_or_is_old_is_a_warning() {
+    let stage = Stage::new();
+    let own = stage.pem("own.pem", &stage.authority.server(&["a.example"]));
+    let crl = |text: &str| {
+        let crl = stage.file("crl.pem", text);
+        let tls = format!("certificates: [own], client_auth: {{ ca: {}, crl: {crl} }}", stage.path("ca.pem"));
+        said("check", &stage.yaml(&format!("own: {{ cert: {own} }}"), &tls))
+    };
+    assert_eq!(crl(&stage.authority.revocations(&[])), (Some(0), String::new()));
+    let (code, text) = crl(&Authority::new().revocations(&[]));
+    assert!(
+        code == Some(0) && text.contains("a revocation list of none of the authorities in `ca`"),
+        "{text}"
+    );
+    let (code, text) = crl(&stage.authority.revocations_until(&[], 2025));
+    assert!(code == Some(0) && text.contains("should have been replaced by 2025-01-01"), "{text}");
 }
 
 #[test]

@@ -51,3 +51,24 @@ impl<'a> Certificate<'a> {
         Some((validity.time()?, validity.time()?))
     }
 }
+
+/// What is read of a list of revoked certificates (RFC 5280 section 5.1).
+pub(crate) struct RevocationList<'a> {
+    /// The contents of the issuer's name.
+    pub(crate) issuer: &'a [u8],
+    /// When the next one should be there.
+    pub(crate) next_update: Option<SystemTime>,
+}
+
+impl<'a> RevocationList<'a> {
+    /// `None` if it is none.
+    pub(crate) fn read(der: &'a [u8]) -> Option<Self> {
+        let mut body = Reader::new(der).enter(SEQUENCE)?.enter(SEQUENCE)?;
+        body.take(INTEGER); // version
+        body.take(SEQUENCE)?; // signature
+        let issuer = body.take(SEQUENCE)?;
+        body.time()?; // thisUpdate
+        // What comes instead, if it is left out, is no time.
+        Some(Self { issuer, next_update: body.time() })
+    }
+}
