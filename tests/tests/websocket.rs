@@ -7,6 +7,9 @@ use weir_tests::{Weir, folder::Folder, pki::Authority, python::Script, until};
 const H1_CASES: [&str; 4] = ["messages", "closed_by_server", "broken_by_server", "refused"];
 const H2_CASES: [&str; 3] = ["messages", "broken_by_server", "refused"];
 
+const UPGRADE: &str = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
 /// One Weir for all: `h1` leads to the server, `h2` leads to `h1` over HTTP/2.
 fn chain(server: SocketAddr) -> (Weir, Weir) {
     let start = |name: &str, server: SocketAddr, protocol: &str| Weir::start(&yaml(name, server, protocol));
@@ -50,6 +53,20 @@ fn between_all_versions_of_http() {
     };
     // The refused ones alone: a tunnel is no answer that took its time.
     assert_eq!((took(&near, "near"), took(&far, "far")), (4.0, 2.0));
+}
+
+#[test]
+fn one_of_http1_after_one_of_http2() {
+    let (_server, address) = Script::server("websocket_server", &[]);
+    let weir = Weir::start(&yaml("web", address, "http1"));
+    // What a worker works with is reused, by one version after the other: the next exchanges get that of the last.
+    for _ in 0..3 {
+        Script::run("websocket_h2_client", &[&port(&weir), "messages"]);
+        for _ in 0..3 {
+            let answer = weir.connect().send(UPGRADE).next_response("GET");
+            assert_eq!((answer.status, answer.fields.get("upgrade")), (101, Some("websocket")));
+        }
+    }
 }
 
 #[test]
