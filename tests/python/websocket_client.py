@@ -1,12 +1,18 @@
-"""A WebSocket client over HTTP/1.1: `websocket_client.py PORT CASE`. What it waits for comes over its input."""
+"""A WebSocket client over HTTP/1.1: `websocket_client.py PORT CASE [CA.pem]`, over TLS with the latter. What it waits for
+comes over its input."""
 
 import asyncio
+import functools
 import os
+import ssl
 import sys
 
 import websockets
 
-URL = f"ws://127.0.0.1:{sys.argv[1]}"
+CA = sys.argv[3:]
+URL = f"{'wss' if CA else 'ws'}://127.0.0.1:{sys.argv[1]}"
+TLS = ssl.create_default_context(cafile=CA[0]) if CA else None
+connect = functools.partial(websockets.connect, ssl=TLS)
 
 
 async def line():
@@ -14,7 +20,7 @@ async def line():
 
 
 async def messages():
-    async with websockets.connect(f"{URL}/chat?a=b", subprotocols=["other", "chat"], max_size=1 << 24) as socket:
+    async with connect(f"{URL}/chat?a=b", subprotocols=["other", "chat"], max_size=1 << 24) as socket:
         assert socket.subprotocol == "chat", socket.subprotocol
         await socket.send("hello")
         assert await socket.recv() == "hello"
@@ -28,7 +34,7 @@ async def messages():
 
 
 async def closed_by_server():
-    async with websockets.connect(f"{URL}/chat") as socket:
+    async with connect(f"{URL}/chat") as socket:
         await socket.send("close")
         try:
             await socket.recv()
@@ -38,7 +44,7 @@ async def closed_by_server():
 
 
 async def broken_by_server():
-    async with websockets.connect(f"{URL}/chat") as socket:
+    async with connect(f"{URL}/chat") as socket:
         await socket.send("abort")
         try:
             await socket.recv()
@@ -49,7 +55,7 @@ async def broken_by_server():
 
 async def refused():
     try:
-        async with websockets.connect(f"{URL}/refused"):
+        async with connect(f"{URL}/refused"):
             raise AssertionError("it was granted")
     except websockets.InvalidStatus as refusal:
         assert refusal.response.status_code == 403, refusal.response
@@ -58,7 +64,7 @@ async def refused():
 
 async def long_lived():
     """Says when it is open, and sends on with each line of its input."""
-    async with websockets.connect(f"{URL}/chat", compression=None) as socket:
+    async with connect(f"{URL}/chat", compression=None) as socket:
         count = 0
         while True:
             await socket.send(f"message {count}")

@@ -1,7 +1,9 @@
-"""A WebSocket client over HTTP/2 (RFC 8441), of the libraries h2 and wsproto: `websocket_h2_client.py PORT CASE`."""
+"""A WebSocket client over HTTP/2 (RFC 8441), of the libraries h2 and wsproto: `websocket_h2_client.py PORT CASE [MORE]`.
+With the path of a `.pem` at the end it speaks TLS, and trusts what is in there."""
 
 import os
 import socket
+import ssl
 import sys
 
 import h2.config
@@ -14,12 +16,20 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
 
+CA = sys.argv[-1] if sys.argv[-1].endswith(".pem") else None
+
+
 class Link:
     """A connection, with a queue of events for each stream."""
 
     def __init__(self):
         self.socket = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
         self.socket.settimeout(20)
+        if CA:
+            context = ssl.create_default_context(cafile=CA)
+            context.set_alpn_protocols(["h2"])
+            self.socket = context.wrap_socket(self.socket, server_hostname="127.0.0.1")
+            assert self.socket.selected_alpn_protocol() == "h2"
         self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
         self.h2.initiate_connection()
         self.h2.increment_flow_control_window(1 << 24)
@@ -58,7 +68,7 @@ class Link:
         fields = [
             (":method", "CONNECT"),
             (":protocol", protocol),
-            (":scheme", "http"),
+            (":scheme", "https" if CA else "http"),
             (":path", path),
             (":authority", "weir.test"),
             ("sec-websocket-version", "13"),

@@ -16,6 +16,7 @@ pub mod message;
 pub mod metrics;
 pub mod origin;
 pub mod pattern;
+pub mod pebble;
 pub mod peer;
 pub mod pki;
 pub mod python;

@@ -1,6 +1,9 @@
 //! Authorities and certificates that are made for one test.
 
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::{
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+    time::{Duration, SystemTime},
+};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose,
@@ -65,7 +68,14 @@ impl Authority {
 
     /// For a client of this name, with a URI as its second one.
     pub fn client(&self, name: &str, uri: &str) -> Identity {
+        self.client_until(name, uri, SystemTime::UNIX_EPOCH + Duration::from_secs(u32::MAX.into()))
+    }
+
+    /// The same, with this end, in whole seconds.
+    pub fn client_until(&self, name: &str, uri: &str, end: SystemTime) -> Identity {
+        let end = end.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
         let client = |params: &mut CertificateParams| {
+            params.not_after = date_time_ymd(1970, 1, 1) + Duration::from_secs(end.as_secs());
             params.distinguished_name.push(DnType::CommonName, name);
             params.subject_alt_names.push(SanType::URI(uri.try_into().expect("a URI")));
             params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
@@ -75,6 +85,11 @@ impl Authority {
 
     /// A list of what is not good any more.
     pub fn revocations(&self, revoked: &[&Identity]) -> String {
+        self.revocations_until(revoked, 2090)
+    }
+
+    /// The same, to be replaced at the beginning of this year.
+    pub fn revocations_until(&self, revoked: &[&Identity], year: i32) -> String {
         let revoked = revoked.iter().map(|identity| RevokedCertParams {
             serial_number: SerialNumber::from(identity.serial.clone()),
             revocation_time: date_time_ymd(2024, 1, 1),
@@ -82,8 +97,8 @@ impl Authority {
             invalidity_date: None,
         });
         let list = CertificateRevocationListParams {
-            this_update: date_time_ymd(2024, 1, 1),
-            next_update: date_time_ymd(2090, 1, 1),
+            this_update: date_time_ymd(2020, 1, 1),
+            next_update: date_time_ymd(year, 1, 1),
             crl_number: SerialNumber::from(1),
             issuing_distribution_point: None,
             revoked_certs: revoked.collect(),

@@ -2,10 +2,13 @@
 
 use std::net::SocketAddr;
 
-use weir_tests::{Weir, python::Script, until};
+use weir_tests::{Weir, folder::Folder, pki::Authority, python::Script, until};
 
 const H1_CASES: [&str; 4] = ["messages", "closed_by_server", "broken_by_server", "refused"];
 const H2_CASES: [&str; 3] = ["messages", "broken_by_server", "refused"];
+
+const UPGRADE: &str = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 /// One Weir for all: `h1` leads to the server, `h2` leads to `h1` over HTTP/2.
 fn chain(server: SocketAddr) -> (Weir, Weir) {
@@ -50,6 +53,50 @@ fn between_all_versions_of_http() {
     };
     // The refused ones alone: a tunnel is no answer that took its time.
     assert_eq!((took(&near, "near"), took(&far, "far")), (4.0, 2.0));
+}
+
+#[test]
+fn one_of_http1_after_one_of_http2() {
+    let (_server, address) = Script::server("websocket_server", &[]);
+    let weir = Weir::start(&yaml("web", address, "http1"));
+    // What a worker works with is reused, by one version after the other: the next exchanges get that of the last.
+    for _ in 0..3 {
+        Script::run("websocket_h2_client", &[&port(&weir), "messages"]);
+        for _ in 0..3 {
+            let answer = weir.connect().send(UPGRADE).next_response("GET");
+            assert_eq!((answer.status, answer.fields.get("upgrade")), (101, Some("websocket")));
+        }
+    }
+}
+
+#[test]
+fn over_tls_on_both_sides() {
+    let (authority, folder) = (Authority::new(), Folder::new("wss"));
+    let ca = folder.write("ca.pem", &authority.pem).display().to_string();
+    let own = folder.write("own.pem", &authority.server(&["127.0.0.1"]).both()).display().to_string();
+    let start = |server: SocketAddr, protocol: &str, tls: &str| {
+        Weir::start(&format!(
+            "
+runtime: {{ workers: 1 }}
+certificates: {{ own: {{ cert: {own} }} }}
+listeners:
+  - {{ name: web, bind: 127.0.0.1:0, tls: {{ certificates: [own] }}, pool: web }}
+pools:
+  web: {{ servers: [\"{server}\"], protocol: {protocol}, health: none, {tls} }}
+"
+        ))
+    };
+    let (_server, address) = Script::server("websocket_server", &[]);
+    let near = start(address, "http1", "");
+    let to_near = |protocol| start(near.address(), protocol, &format!("tls: {{ ca: {ca} }}"));
+    for weir in [&near, &to_near("http1"), &to_near("h2")] {
+        for case in H1_CASES {
+            Script::run("websocket_client", &[&port(weir), case, &ca]);
+        }
+        for case in H2_CASES {
+            Script::run("websocket_h2_client", &[&port(weir), case, &ca]);
+        }
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -18,8 +19,10 @@ use weir_tls::{
 
 use crate::{acme, log, source::Error};
 
-/// Where the ACME client keeps its things, below `runtime.state_dir`.
-const ACME_DIR: &str = "acme";
+/// Where the ACME client keeps its things.
+pub(crate) fn acme_dir(config: &Config) -> PathBuf {
+    config.runtime.state_dir.path.join("acme")
+}
 
 /// What looks after certificates.
 pub(crate) struct Certificates {
@@ -27,7 +30,7 @@ pub(crate) struct Certificates {
     /// One for the life of the process: orders go on over reloads.
     challenges: Challenges,
     current: Mutex<Store>,
-    keeper: Mutex<Option<(std::path::PathBuf, Keeper)>>,
+    keeper: Mutex<Option<(PathBuf, Keeper)>>,
     /// There are new certificates in the keeper.
     arrived: Arc<Notify>,
     files: Mutex<BTreeMap<String, FileChanges>>,
@@ -39,7 +42,7 @@ pub(crate) struct Certificates {
 pub(crate) struct FileChanges {
     /// They are served.
     pub(crate) taken: u64,
-    /// They are not right, and the ones before are still served.
+    /// They are not right, and not served.
     pub(crate) refused: u64,
 }
 
@@ -84,7 +87,7 @@ impl Certificates {
             let messages: Vec<String> = problems.into_iter().map(|late| late.message).collect();
             Error::System(messages.join("; "))
         })?;
-        let dir = config.runtime.state_dir.path.join(ACME_DIR);
+        let dir = acme_dir(config);
         let mut keeper = locked(&self.keeper);
         match &*keeper {
             _ if orders.is_empty() => *keeper = None,
@@ -143,7 +146,7 @@ impl Certificates {
     fn changed(&self, change: &Change) {
         let level = match change.what {
             What::Taken { .. } => LogLevel::Info,
-            What::Kept(_) => LogLevel::Error,
+            What::Kept(_) | What::Unfit(_) => LogLevel::Error,
             What::Doubt(_) | What::StapleEnded => LogLevel::Warn,
         };
         log::log(level, &change.to_string(), &[]);
@@ -151,7 +154,7 @@ impl Certificates {
         let count = files.entry(change.certificate.clone()).or_default();
         match change.what {
             What::Taken { .. } => count.taken += 1,
-            What::Kept(_) => count.refused += 1,
+            What::Kept(_) | What::Unfit(_) => count.refused += 1,
             What::Doubt(_) | What::StapleEnded => {}
         }
     }
@@ -166,8 +169,8 @@ impl Certificates {
 /// Puts everything that is to be served by ACME into `store`. What is there already is put in again: that is cheap and
 /// rare, and needs no memory of what was.
 fn put(keeper: Option<&Keeper>, store: &Store) {
-    for (name, certificate) in keeper.map(Keeper::served).unwrap_or_default() {
-        store.put(&name, certificate);
+    for (name, certificate, origin) in keeper.map(Keeper::served).unwrap_or_default() {
+        store.put(&name, certificate, origin);
     }
 }
 

@@ -24,7 +24,11 @@ pub(crate) struct Tls {
 
 /// What certificates need beside the configuration.
 pub(crate) fn options(config: &Config, challenges: &Challenges) -> Options {
-    Options { state_dir: Some(config.runtime.state_dir.path.clone()), challenges: challenges.clone() }
+    Options {
+        state_dir: Some(config.runtime.state_dir.path.clone()),
+        challenges: challenges.clone(),
+        thorough: false,
+    }
 }
 
 /// Checks a configuration with everything that it names, as a start does it; nothing is written.
@@ -32,7 +36,7 @@ pub(crate) fn options(config: &Config, challenges: &Challenges) -> Options {
 /// # Errors
 /// Everything that keeps it from being run.
 pub fn check(source: &Source) -> Result<Checked, Errors> {
-    let options = Options { state_dir: None, challenges: Challenges::new() };
+    let options = Options { state_dir: None, challenges: Challenges::new(), thorough: true };
     load(source.load()?, None, &options).map(|(checked, _)| checked)
 }
 
@@ -75,21 +79,27 @@ impl Tls {
                 servers.push(None);
                 continue;
             };
-            let made = tickets_of(listener, settings, previous, &mut tickets).and_then(|tickets| {
-                let Some(resolver) = store.as_ref().and_then(|store| store.resolver(index)) else {
-                    return Ok(None);
-                };
-                Server::new(settings, listener.http.protocols, resolver, tickets).map(Some)
-            });
-            servers.push(made.map_err(|problems| found.extend(problems)).ok().flatten().map(Arc::new));
+            // Whatever is wrong, everything else is looked at too.
+            let of_it = tickets_of(listener, settings, previous, &mut tickets);
+            let of_it = of_it.map_err(|problems| found.extend(problems)).ok().flatten();
+            let resolver = store.as_ref().and_then(|store| store.resolver(index));
+            let made = Server::new(settings, listener.http.protocols, resolver, of_it);
+            let made = made.map_err(|problems| found.extend(problems)).ok();
+            servers.push(made.map(|(server, doubts)| {
+                found.extend(doubts);
+                Arc::new(server)
+            }));
         }
-        if let Err(problems) = acme::orders(config) {
-            found.extend(problems);
-        }
+        found.extend(acme::check(config));
         let system = SystemRoots::default();
         let clients = config.pools.iter().map(|pool| {
-            let made = pool.tls.as_ref().map(|settings| Client::new(settings, pool.protocol, &system));
-            made.and_then(|made| made.map_err(|problems| found.extend(problems)).ok()).map(Arc::new)
+            let servers = pool.servers.iter().map(|server| server.address);
+            let made =
+                pool.tls.as_ref().map(|settings| Client::new(settings, pool.protocol, servers, &system));
+            let (client, doubt) =
+                made.and_then(|made| made.map_err(|problems| found.extend(problems)).ok())?;
+            found.extend(doubt);
+            Some(Arc::new(client))
         });
         let clients = clients.collect();
         if found.iter().any(|late| late.severity == Severity::Error) {
@@ -127,10 +137,12 @@ fn context(listener: &Listener, settings: &ListenerTls) -> Vec<u8> {
     let mut context = listener.name.clone().into_bytes();
     if let Some(auth) = &settings.client_auth {
         context.extend_from_slice(format!("\n{:?}\n", auth.mode).as_bytes());
-        // A file that cannot be read is an error elsewhere.
-        context.extend(std::fs::read(&auth.ca.path).unwrap_or_default());
-        let crl = auth.crl.as_ref().and_then(|crl| std::fs::read(&crl.path).ok());
-        context.extend(crl.unwrap_or_default());
+        for file in std::iter::once(&auth.ca).chain(&auth.crl) {
+            // A file that cannot be read is an error elsewhere.
+            let bytes = weir_tls::read_file(file).unwrap_or_default();
+            context.extend(bytes.len().to_be_bytes());
+            context.extend(bytes);
+        }
     }
     context
 }

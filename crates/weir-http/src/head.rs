@@ -82,7 +82,7 @@ pub enum FieldKind {
     ContentLength,
     Expect,
     Forwarded,
-    /// `X_Forwarded_For` and its like: CGI and WSGI cannot tell it from the real one.
+    /// `X_Forwarded_For` and `X.Forwarded.For`: CGI, FastCGI and WSGI cannot tell them from the real one.
     ForwardedLookalike,
     Host,
     KeepAlive,
@@ -187,9 +187,14 @@ impl FieldKind {
     }
 }
 
-/// `name` is `word` but for case, and for underscores in the place of hyphens.
+/// `name` is `word` but for case, and for anything else in the place of hyphens. Most servers that hand fields on as
+/// variables (RFC 3875 section 4.1.18) write `_` for a hyphen only, some for all that is neither letter nor digit.
 fn is_lookalike(name: &[u8], word: &[u8]) -> bool {
-    name.iter().zip(word).all(|(a, b)| a.eq_ignore_ascii_case(b) || (*a == b'_' && *b == b'-'))
+    let is_like = |(a, b): (&u8, &u8)| match b {
+        b'-' => !a.is_ascii_alphanumeric(),
+        _ => a.eq_ignore_ascii_case(b),
+    };
+    name.iter().zip(word).all(is_like)
 }
 
 /// One field line of a head.

@@ -25,9 +25,19 @@ mod selfsigned;
 mod settings;
 mod state;
 
+use std::path::Path;
+
 pub use challenges::{CHALLENGES_MAX, Challenges, HTTP_01_PATH, TLS_ALPN_01_PROTOCOL};
 pub use event::{Event, Origin, Report, Why};
 pub use keeper::{Keeper, ORDERS_AT_ONCE, Pace, Status};
 pub use problem::Problem;
 pub use schedule::{BackOff, Window, back_off, when_to_renew};
 pub use settings::{Account, Challenge, DOMAINS_MAX, External, KeyType, LETS_ENCRYPT, Order};
+
+/// Whether a keeper could be started with this state directory, as far as it is there. Nothing is written.
+///
+/// # Errors
+/// Why not.
+pub fn check_state_dir(dir: &Path) -> Result<(), Problem> {
+    state::State::check(dir)
+}

@@ -34,18 +34,20 @@ pub use entry::LOADED_MAX;
 pub use pair::FILE_BYTES_MAX;
 pub use problem::{Part, Problem};
 pub use resolver::Resolver;
-pub use store::{Loaded, Options, Status, Store};
+pub use store::{ENDING_DAYS, Loaded, Options, Status, Store};
 pub use watch::{Change, LOOK, What, watch};
 
 #[cfg(test)]
 mod tests;
 
-/// The one certificate in `files`, for a client that shows it.
+/// The one certificate in `files`, for a client that shows it; and that it is not valid now.
 ///
 /// # Errors
 /// What is wrong with it, for [`weir_config::Checked::report`].
-pub(crate) fn load_one(files: &CertificateFiles) -> Result<CertifiedKey, Vec<Late>> {
-    let loaded = pair::Pair::load(files, SystemTime::now());
-    let (pair, _) = loaded.map_err(|problem| vec![problem.late(Severity::Error, problem.place(files))])?;
-    Ok(CertifiedKey::clone(&pair.certified))
+pub(crate) fn load_one(files: &CertificateFiles) -> Result<(CertifiedKey, Option<Late>), Vec<Late>> {
+    let late = |problem: Problem, severity| problem.late(severity, problem.place(files));
+    let now = SystemTime::now();
+    let (pair, _) = pair::Pair::load(files, now).map_err(|problem| vec![late(problem, Severity::Error)])?;
+    let doubt = pair.untimely(&files.cert.path.display().to_string(), now);
+    Ok((CertifiedKey::clone(&pair.certified), doubt.map(|doubt| late(doubt, Severity::Warning))))
 }

@@ -1,6 +1,6 @@
 //! A pool's side of TLS: what is asked of servers.
 
-use std::{io, net::SocketAddr, rc::Rc, sync::Arc};
+use std::{collections::HashMap, io, net::SocketAddr, rc::Rc, sync::Arc};
 
 use rustls::{
     ClientConfig, DigitallySignedStruct, SignatureScheme,
@@ -24,10 +24,15 @@ use crate::{
     suites::{provider, versions},
 };
 
+/// So many sessions with one server are remembered: what rustls keeps of one.
+const SESSIONS_MAX: usize = 8;
+
 /// What is asked of the servers of a pool. Immutable; shared by all workers, with the sessions that they may resume.
 #[derive(Debug)]
 pub struct Client {
-    config: Arc<ClientConfig>,
+    /// Sessions are remembered by name, and the servers of a pool mostly go by the same one, while each has keys of its own
+    /// for its tickets: a session of one is worth nothing at another. So each server has its memory.
+    servers: HashMap<SocketAddr, Arc<ClientConfig>>,
     /// For checks, which resume nothing: a server that has lost its certificate is to be noticed.
     checks: Arc<ClientConfig>,
     /// `None`: each server's own address.
@@ -35,11 +40,16 @@ pub struct Client {
 }
 
 impl Client {
-    /// As `settings` say; `system` is read if they name no roots.
+    /// As `settings` say, for these `servers`; `system` is read if they name no roots. What is hardly meant comes along.
     ///
     /// # Errors
     /// What is wrong with the files that they name, for [`weir_config::Checked::report`].
-    pub fn new(settings: &PoolTls, protocol: PoolProtocol, system: &SystemRoots) -> Result<Self, Vec<Late>> {
+    pub fn new(
+        settings: &PoolTls,
+        protocol: PoolProtocol,
+        servers: impl Iterator<Item = SocketAddr>,
+        system: &SystemRoots,
+    ) -> Result<(Self, Option<Late>), Vec<Late>> {
         let provider = Arc::new(provider(None));
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(versions(settings.min_version))
@@ -52,11 +62,13 @@ impl Client {
                 None => system.at(settings.place)?,
             })
         };
+        let mut doubt = None;
         let mut config = match &settings.cert {
             None => builder.with_no_client_auth(),
             Some(cert) => {
                 let files = CertificateFiles { cert: cert.clone(), key: settings.key.clone(), ocsp: None };
-                let identity = certs::load_one(&files)?;
+                let (identity, untimely) = certs::load_one(&files)?;
+                doubt = untimely;
                 builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity)))
             }
         };
@@ -70,18 +82,27 @@ impl Client {
             ServerName::try_from(name.clone())
                 .map_err(|error| vec![files::problem(settings.place, format!("`{name}`: {error}"))])
         });
-        Ok(Self::of(config, name.transpose()?))
+        Ok((Self::of(config, name.transpose()?, servers), doubt))
     }
 
-    fn of(config: ClientConfig, name: Option<ServerName<'static>>) -> Self {
-        let mut checks = config.clone();
-        checks.resumption = Resumption::disabled();
-        Self { config: Arc::new(config), checks: Arc::new(checks), name }
+    fn of(
+        mut config: ClientConfig,
+        name: Option<ServerName<'static>>,
+        servers: impl Iterator<Item = SocketAddr>,
+    ) -> Self {
+        let remembering = |address| {
+            let mut config = config.clone();
+            config.resumption = Resumption::in_memory_sessions(SESSIONS_MAX);
+            (address, Arc::new(config))
+        };
+        let servers = servers.map(remembering).collect();
+        config.resumption = Resumption::disabled();
+        Self { servers, checks: Arc::new(config), name }
     }
 
     #[cfg(test)]
     pub(crate) fn trusting(config: ClientConfig, name: &'static str) -> Self {
-        Self::of(config, Some(ServerName::try_from(name).expect("a name")))
+        Self::of(config, Some(ServerName::try_from(name).expect("a name")), std::iter::empty())
     }
 
     /// A whole handshake with the server at `address` over `tcp`, on the control plane's runtime; says also whether both
@@ -105,7 +126,8 @@ impl Client {
 
     /// A session with the server at `address`, to which a connection has just been made.
     pub fn connect(&self, address: SocketAddr, rooms: &Rc<Rooms>) -> Session {
-        let connection = UnbufferedClientConnection::new(Arc::clone(&self.config), self.name(address));
+        let config = self.servers.get(&address).unwrap_or(&self.checks);
+        let connection = UnbufferedClientConnection::new(Arc::clone(config), self.name(address));
         Session::client(connection.expect("the configuration has been checked"), rooms)
     }
 }

@@ -1,6 +1,6 @@
 //! Files beside certificates of our own: roots, revocation lists, keys of tickets.
 
-use std::{cell::OnceCell, fmt::Display, sync::Arc};
+use std::{cell::OnceCell, fmt::Display, fs::File, io::Read, sync::Arc, time::SystemTime};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use rustls::{
@@ -9,22 +9,44 @@ use rustls::{
 };
 use weir_config::{FilePath, Late, Place, Secret, Severity};
 
-use crate::tickets::{TICKET_KEY_BYTES_MIN, TICKET_KEYS_MAX};
+use crate::{
+    certs::{der::date, x509::RevocationList},
+    tickets::{TICKET_KEY_BYTES_MIN, TICKET_KEYS_MAX},
+};
+
+/// The largest of these files that is read: lists of revoked certificates grow long.
+const FILE_BYTES_MAX: u64 = 64 << 20;
 
 /// An error at the place where the configuration names the file.
 pub(crate) fn problem(place: Place, message: impl Display) -> Late {
     Late { severity: Severity::Error, place, message: message.to_string(), help: None }
 }
 
-fn at(file: &FilePath, message: impl Display) -> Vec<Late> {
+/// The same for what is wrong with a file.
+pub(crate) fn at(file: &FilePath, message: impl Display) -> Vec<Late> {
     vec![problem(file.place, format!("{}: {message}", file.path.display()))]
+}
+
+/// The whole of a file that the configuration names.
+///
+/// # Errors
+/// Why it cannot be read, for [`weir_config::Checked::report`].
+pub fn read_file(file: &FilePath) -> Result<Vec<u8>, Vec<Late>> {
+    let mut bytes = Vec::new();
+    // At most one byte more than allowed, so that a device without end is no trap.
+    let read = File::open(&file.path).and_then(|open| open.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
+    read.map_err(|error| at(file, format!("cannot read the file: {error}")))?;
+    match bytes.len() as u64 > FILE_BYTES_MAX {
+        true => Err(at(file, format!("the file is larger than {} MiB", FILE_BYTES_MAX >> 20))),
+        false => Ok(bytes),
+    }
 }
 
 /// The roots in a PEM file; at least one.
 pub(crate) fn roots(file: &FilePath) -> Result<RootCertStore, Vec<Late>> {
     let mut roots = RootCertStore::empty();
-    let certificates = CertificateDer::pem_file_iter(&file.path).map_err(|error| at(file, error))?;
-    for certificate in certificates {
+    let bytes = read_file(file)?;
+    for certificate in CertificateDer::pem_slice_iter(&bytes) {
         let added = certificate.map(|certificate| roots.add(certificate)).map_err(|error| at(file, error))?;
         added.map_err(|error| at(file, error))?;
     }
@@ -59,9 +81,38 @@ impl SystemRoots {
 
 /// The revocation lists in a PEM file; at least one.
 pub(crate) fn revocations(file: &FilePath) -> Result<Vec<CertificateRevocationListDer<'static>>, Vec<Late>> {
-    let lists = CertificateRevocationListDer::pem_file_iter(&file.path).map_err(|error| at(file, error))?;
-    let lists: Vec<_> = lists.collect::<Result<_, _>>().map_err(|error| at(file, error))?;
+    let bytes = read_file(file)?;
+    let lists: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(&bytes).collect();
+    let lists = lists.map_err(|error| at(file, error))?;
     if lists.is_empty() { Err(at(file, "there is no revocation list (X509 CRL) in it")) } else { Ok(lists) }
+}
+
+/// What is hardly meant of a revocation list that is used: it revokes nothing, or is old.
+pub(crate) fn doubts(
+    file: &FilePath,
+    list: &CertificateRevocationListDer<'_>,
+    roots: &RootCertStore,
+    now: SystemTime,
+) -> Vec<Late> {
+    let doubt = |what: String, help: &str| Late {
+        severity: Severity::Warning,
+        help: Some(help.to_owned()),
+        ..problem(file.place, format!("{}: {what}", file.path.display()))
+    };
+    // One that cannot be read is refused elsewhere.
+    let Some(list) = RevocationList::read(list) else { return Vec::new() };
+    let mut doubts = Vec::new();
+    if !roots.roots.iter().any(|root| root.subject.as_ref() == list.issuer) {
+        doubts.push(doubt(
+            "a revocation list of none of the authorities in `ca`".to_owned(),
+            "it only counts for certificates of an authority between; take that of the authority itself",
+        ));
+    }
+    if let Some(end) = list.next_update.filter(|end| *end < now) {
+        let what = format!("a revocation list that should have been replaced by {}", date(end));
+        doubts.push(doubt(what, "it is still used; fetch a new one, and reload"));
+    }
+    doubts
 }
 
 /// Keys of tickets: one per line, in base64, the newest first.
@@ -71,7 +122,7 @@ pub(crate) fn revocations(file: &FilePath) -> Result<Vec<CertificateRevocationLi
 pub fn ticket_keys(secret: &Secret) -> Result<Vec<Vec<u8>>, Vec<Late>> {
     let (place, name, text) = match secret {
         Secret::File(file) => {
-            let text = std::fs::read_to_string(&file.path).map_err(|error| at(file, error))?;
+            let text = String::from_utf8(read_file(file)?).map_err(|_| at(file, "this is no text"))?;
             (file.place, file.path.display().to_string(), text)
         }
         Secret::Env { name, place } => {

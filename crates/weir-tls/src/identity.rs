@@ -3,6 +3,8 @@
 //! Read once per connection, from a certificate that has been verified. Values are printable ASCII whatever is in the
 //! certificate: what is not, and what separates, is escaped, so that no name in it can pass for two, or for another.
 
+use std::time::SystemTime;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, prelude::BASE64_STANDARD};
 
@@ -46,6 +48,11 @@ impl Identity {
     pub fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.fields.iter().map(|(name, value)| (*name, value.as_str()))
     }
+}
+
+/// Whether a certificate is past its end; so is one that cannot be read.
+pub(crate) fn has_ended(der: &[u8], now: SystemTime) -> bool {
+    Certificate::read(der).and_then(|certificate| certificate.period()).is_none_or(|(_, end)| end < now)
 }
 
 /// The subject and the alternative names.

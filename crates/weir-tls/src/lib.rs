@@ -19,7 +19,7 @@ mod tickets;
 mod websocket;
 
 pub use client::Client;
-pub use files::{SystemRoots, ticket_keys};
+pub use files::{SystemRoots, read_file, ticket_keys};
 pub use handshake::{Failure, Handshake, why};
 pub use identity::{CLIENT_CERTIFICATE_BYTES_MAX, Identity};
 pub use server::Server;

@@ -11,6 +11,7 @@ use std::{
     mem,
     rc::Rc,
     task::{Context, Poll, Waker, ready},
+    time::SystemTime,
 };
 
 use rustls::{
@@ -22,7 +23,7 @@ use rustls::{
 use weir_config::TlsVersion;
 use weir_net::{Buffer, Buffers, Spares};
 
-use crate::{Handshake, Identity};
+use crate::{Handshake, Identity, identity::has_ended};
 
 /// The most that is encrypted at a time, in bytes: two full records. What a body's buffer holds goes out in one call.
 const WRITE_BYTES_MAX: usize = 2 * RECORD_BYTES_MAX;
@@ -170,11 +171,23 @@ impl Session {
     /// Who the peer is, if it has shown a certificate, which has been verified.
     ///
     /// # Errors
-    /// The certificate is larger than [`crate::CLIENT_CERTIFICATE_BYTES_MAX`], or cannot be read.
+    /// The certificate is larger than [`crate::CLIENT_CERTIFICATE_BYTES_MAX`], cannot be read, or has expired since it
+    /// was verified.
     pub fn read_identity(&mut self) -> Result<(), io::Error> {
-        let Some(leaf) = self.state().peer_certificates().and_then(<[_]>::first) else { return Ok(()) };
-        let wrong = || io::Error::new(ErrorKind::InvalidData, Error::from(CertificateError::BadEncoding));
-        self.identity = Some(Rc::new(Identity::of(leaf).ok_or_else(wrong)?));
+        let state = self.state();
+        let chain = state.peer_certificates().unwrap_or_default();
+        let Some(leaf) = chain.first() else { return Ok(()) };
+        let wrong = |what: CertificateError| io::Error::new(ErrorKind::InvalidData, Error::from(what));
+        // A ticket brings the chain back without a look at it, and gives a new ticket: a client that comes often enough
+        // would never be asked again.
+        if state.handshake_kind() == Some(HandshakeKind::Resumed) {
+            let now = SystemTime::now();
+            if chain.iter().any(|certificate| has_ended(certificate, now)) {
+                return Err(wrong(CertificateError::Expired));
+            }
+        }
+        let identity = Identity::of(leaf).ok_or_else(|| wrong(CertificateError::BadEncoding))?;
+        self.identity = Some(Rc::new(identity));
         Ok(())
     }
 

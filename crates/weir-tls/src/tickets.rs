@@ -7,11 +7,14 @@
 //!
 //! What a key opens is bound to where it was made: a session of a listener that asks no certificate of its clients is
 //! worth nothing at one that does.
+//!
+//! When a ticket was made stands in it. Keys that change would say it roughly, but they only change when somebody
+//! comes: on a quiet listener, and with keys from a file, tickets would be good for as long as their key is there.
 
 use std::{
     fmt,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use arc_swap::ArcSwap;
@@ -30,6 +33,9 @@ pub(crate) const TICKET_KEY_BYTES_MIN: usize = 32;
 /// In front of each ticket: which key it was made with, in bytes.
 const NAME_BYTES: usize = 16;
 
+/// In front of what is sealed: when that was, in seconds since 1970.
+const MADE_BYTES: usize = size_of::<u64>();
+
 /// Makes and opens tickets.
 pub struct Tickets {
     keys: ArcSwap<Keys>,
@@ -41,7 +47,8 @@ pub struct Tickets {
 /// The first makes tickets, all open them.
 struct Keys {
     keys: Vec<Arc<Key>>,
-    since: Instant,
+    /// In seconds since 1970, as nodes that share keys understand each other.
+    since: u64,
 }
 
 struct Key {
@@ -83,16 +90,54 @@ impl Tickets {
     }
 
     /// The keys, after a change if it is time for one.
-    fn current(&self) -> arc_swap::Guard<Arc<Keys>> {
+    fn current(&self, now: u64) -> arc_swap::Guard<Arc<Keys>> {
         let keys = self.keys.load();
-        if !self.rotates || keys.since.elapsed() < self.lifetime {
+        let lifetime = self.lifetime.as_secs();
+        // A clock that was set back is a reason to change, too.
+        let age = now.checked_sub(keys.since);
+        if !self.rotates || age.is_some_and(|age| age < lifetime) {
             return keys;
         }
         // Two workers may do this at once: one new key is then lost, and with it the tickets of a moment.
         let mut next = vec![Arc::new(Key::random())];
-        next.extend(keys.keys.first().cloned());
-        self.keys.store(Arc::new(Keys { keys: next, since: Instant::now() }));
+        // After twice its time, the last of its tickets has ended.
+        if age.is_none_or(|age| age < 2 * lifetime) {
+            next.extend(keys.keys.first().cloned());
+        }
+        self.keys.store(Arc::new(Keys { keys: next, since: now }));
         self.keys.load()
+    }
+
+    fn seal(&self, plain: &[u8], now: u64) -> Option<Vec<u8>> {
+        let keys = self.current(now);
+        let key = keys.keys.first()?;
+        let mut nonce = [0; NONCE_LEN];
+        rand::fill(&mut nonce).ok()?;
+        let bytes = NAME_BYTES + NONCE_LEN + MADE_BYTES + plain.len() + AES_256_GCM.tag_len();
+        let mut ticket = Vec::with_capacity(bytes);
+        ticket.extend_from_slice(&key.name);
+        ticket.extend_from_slice(&nonce);
+        ticket.extend_from_slice(&now.to_be_bytes());
+        ticket.extend_from_slice(plain);
+        let (head, body) = ticket.split_at_mut(NAME_BYTES + NONCE_LEN);
+        let aad = Aad::from(&head[..NAME_BYTES]);
+        let tag = key.aead.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), aad, body).ok()?;
+        ticket.extend_from_slice(tag.as_ref());
+        Some(ticket)
+    }
+
+    fn open(&self, ticket: &[u8], now: u64) -> Option<Vec<u8>> {
+        let (name, rest) = ticket.split_at_checked(NAME_BYTES)?;
+        let (nonce, sealed) = rest.split_at_checked(NONCE_LEN)?;
+        let keys = self.current(now);
+        let key = keys.keys.iter().find(|key| key.name == name)?;
+        let mut opened = sealed.to_vec();
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let opened = key.aead.open_in_place(nonce, Aad::from(name), &mut opened).ok()?;
+        let (made, plain) = opened.split_first_chunk()?;
+        // The clock of the node that made it may be a little ahead.
+        let age = now.saturating_sub(u64::from_be_bytes(*made));
+        (age < self.lifetime.as_secs()).then(|| plain.to_vec())
     }
 }
 
@@ -106,37 +151,22 @@ impl ProducesTickets for Tickets {
     }
 
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
-        let keys = self.current();
-        let key = keys.keys.first()?;
-        let mut nonce = [0; NONCE_LEN];
-        rand::fill(&mut nonce).ok()?;
-        let mut ticket = Vec::with_capacity(NAME_BYTES + NONCE_LEN + plain.len() + AES_256_GCM.tag_len());
-        ticket.extend_from_slice(&key.name);
-        ticket.extend_from_slice(&nonce);
-        ticket.extend_from_slice(plain);
-        let (head, body) = ticket.split_at_mut(NAME_BYTES + NONCE_LEN);
-        let aad = Aad::from(&head[..NAME_BYTES]);
-        let tag = key.aead.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), aad, body).ok()?;
-        ticket.extend_from_slice(tag.as_ref());
-        Some(ticket)
+        self.seal(plain, seconds())
     }
 
     fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
-        let (name, rest) = ticket.split_at_checked(NAME_BYTES)?;
-        let (nonce, sealed) = rest.split_at_checked(NONCE_LEN)?;
-        let keys = self.current();
-        let key = keys.keys.iter().find(|key| key.name == name)?;
-        let mut opened = sealed.to_vec();
-        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let plain = key.aead.open_in_place(nonce, Aad::from(name), &mut opened).ok()?.len();
-        opened.truncate(plain);
-        Some(opened)
+        self.open(ticket, seconds())
     }
+}
+
+/// Since 1970.
+fn seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 impl Keys {
     fn of(keys: Vec<Key>) -> Self {
-        Self { keys: keys.into_iter().map(Arc::new).collect(), since: Instant::now() }
+        Self { keys: keys.into_iter().map(Arc::new).collect(), since: seconds() }
     }
 }
 
@@ -203,12 +233,40 @@ mod tests {
     }
 
     #[test]
+    fn a_ticket_is_good_for_its_lifetime_however_quiet_it_is() {
+        const HOUR: u64 = 3600;
+        let lifetime = Duration::from_secs(HOUR);
+        let shared = || Tickets::shared(&[vec![1; 32]], b"web", lifetime);
+        let start = seconds();
+        for tickets in [Tickets::own(lifetime), shared()] {
+            let ticket = tickets.seal(b"state", start + HOUR - 1).unwrap();
+            let check = |after: u64, expected: Option<&[u8]>| {
+                let opened = tickets.open(&ticket, start + HOUR - 1 + after);
+                assert_eq!(opened.as_deref(), expected, "{tickets:?} after {after} s");
+            };
+            check(0, Some(b"state"));
+            check(HOUR - 1, Some(b"state"));
+            check(HOUR, None);
+        }
+        // Nobody came in the meantime, so that the key has not changed.
+        let tickets = Tickets::own(lifetime);
+        let ticket = tickets.seal(b"state", start).unwrap();
+        assert_eq!(tickets.open(&ticket, start + 10 * HOUR), None);
+        assert_eq!(tickets.keys.load().keys.len(), 1, "a key without a ticket is given up");
+    }
+
+    #[test]
     fn own_keys_change_and_open_tickets_of_the_last_one() {
-        let tickets = Tickets::own(Duration::ZERO);
-        let ticket = tickets.encrypt(b"state").unwrap();
-        let keys = tickets.keys.load_full();
-        assert_eq!(tickets.decrypt(&ticket).as_deref(), Some(&b"state"[..]), "one change later");
-        assert!(!Arc::ptr_eq(&keys, &tickets.keys.load_full()));
-        assert_eq!(tickets.decrypt(&ticket), None, "two changes later");
+        let tickets = Tickets::own(Duration::from_secs(3600));
+        let start = seconds();
+        let old = tickets.seal(b"state", start + 3000).unwrap();
+        let new = tickets.seal(b"state", start + 3700).unwrap();
+        assert_ne!(old[..NAME_BYTES], new[..NAME_BYTES]);
+        assert_eq!(tickets.open(&old, start + 3700).as_deref(), Some(&b"state"[..]), "one change later");
+        assert_eq!(tickets.open(&new, start + 3700).as_deref(), Some(&b"state"[..]));
+        assert_eq!(tickets.keys.load().keys.len(), 2);
+        // The clock is set back: no key is used for longer than it should be.
+        tickets.seal(b"state", start).unwrap();
+        assert_eq!(tickets.keys.load().since, start);
     }
 }

@@ -1,8 +1,11 @@
 //! `weir check` reads what the file names, and says what is wrong with it at its place. So does a start.
 
-use std::path::Path;
+use std::{os::unix::fs::PermissionsExt, path::Path};
 
-use weir_tests::weir::{self, File};
+use weir_tests::{
+    pki::Authority,
+    weir::{self, File},
+};
 
 use super::stage::Stage;
 
@@ -107,6 +110,93 @@ fn what_has_expired_is_a_warning_and_nothing_is_written() {
 }
 
 #[test]
+fn certificates_of_a_directory_are_read_with_their_keys() {
+    let stage = Stage::new();
+    let dir = Path::new(&stage.path("many")).to_owned();
+    std::fs::create_dir(&dir).expect("the folder is ours");
+    let identity = |name| stage.authority.server(&[name]);
+    let cert = identity("c.example").cert;
+    let encrypted_at = cert.lines().count() + 1;
+    let encrypted = cert + AN_ENCRYPTED_KEY;
+    let mismatch = identity("d.example").cert + &identity("d.example").key;
+    for (name, text) in [
+        ("a.pem", identity("a.example").both()),
+        ("b.pem", stage.authority.expired_server(&["b.example"]).both()),
+        ("c.pem", encrypted),
+        ("d.pem", mismatch),
+    ] {
+        std::fs::write(dir.join(name), text).expect("ours");
+    }
+    let yaml = stage.yaml(&format!("many: {{ dir: {} }}", dir.display()), "certificates: [many]");
+    let (code, text) = said("check", &yaml);
+    assert_eq!(code, Some(0), "{text}");
+    for expected in [
+        "b.pem: the certificate has expired on 2021-02-03",
+        &format!("c.pem:{encrypted_at}: the private key is encrypted"),
+        "d.pem: the private key does not belong to the certificate",
+    ] {
+        let expected = format!("warning: {}/{expected}", dir.display());
+        assert!(text.contains(&expected), "{expected}: {text}");
+    }
+    assert!(!text.contains("a.pem"), "{text}");
+}
+
+#[test]
+fn what_an_order_needs_is_looked_at() {
+    let stage = Stage::new();
+    let (junk, hmac) = (stage.file("junk.pem", "no PEM"), stage.file("hmac", "no base64!"));
+    let acme =
+        |more: String| format!("{{ acme: {{ domains: [c.example], challenge: tls-alpn-01, {more} }} }}");
+    let ca = acme(format!("ca: {junk}"));
+    let eab = acme(format!("eab: {{ kid: k, hmac_key: {{ file: {hmac} }} }}"));
+    let open = Path::new(&stage.path("state")).join("acme");
+    std::fs::create_dir_all(&open).expect("the folder is ours");
+    std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o755)).expect("ours");
+    let (code, text) =
+        said("check", &stage.yaml(&format!("ca: {ca}, eab: {eab}"), "certificates: [ca, eab]"));
+    assert_eq!(code, Some(2), "{text}");
+    for expected in [
+        "error: certificate `ca`: the `ca` for the ACME directory: ".to_owned(),
+        "error: certificate `eab`: the HMAC key for the key id `k` is not base64url".to_owned(),
+        format!("error: the state directory {} has mode 0755", open.display()),
+    ] {
+        assert!(text.contains(&expected), "{expected}: {text}");
+    }
+}
+
+#[test]
+fn a_revocation_list_that_revokes_nothing_or_is_old_is_a_warning() {
+    let stage = Stage::new();
+    let own = stage.pem("own.pem", &stage.authority.server(&["a.example"]));
+    let crl = |text: &str| {
+        let crl = stage.file("crl.pem", text);
+        let tls = format!("certificates: [own], client_auth: {{ ca: {}, crl: {crl} }}", stage.path("ca.pem"));
+        said("check", &stage.yaml(&format!("own: {{ cert: {own} }}"), &tls))
+    };
+    assert_eq!(crl(&stage.authority.revocations(&[])), (Some(0), String::new()));
+    let (code, text) = crl(&Authority::new().revocations(&[]));
+    assert!(
+        code == Some(0) && text.contains("a revocation list of none of the authorities in `ca`"),
+        "{text}"
+    );
+    let (code, text) = crl(&stage.authority.revocations_until(&[], 2025));
+    assert!(code == Some(0) && text.contains("should have been replaced by 2025-01-01"), "{text}");
+}
+
+#[test]
+fn a_pools_certificate_that_has_expired_is_a_warning() {
+    let stage = Stage::new();
+    let own = stage.pem("own.pem", &stage.authority.server(&["a.example"]));
+    let old = stage.pem("old.pem", &stage.authority.expired_server(&["weir"]));
+    let tls = format!("tls: {{ ca: {}, cert: {old} }}", stage.path("ca.pem"));
+    let pool = format!("servers: [127.0.0.1:1], health: none, {tls}");
+    let (code, text) =
+        said("check", &stage.yaml_with(&format!("own: {{ cert: {own} }}"), "certificates: [own]", pool));
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains(&format!("warning: {old}: the certificate has expired on 2021-02-03")), "{text}");
+}
+
+#[test]
 fn files_beside_certificates_are_read_too() {
     let stage = Stage::new();
     let own = stage.pem("own.pem", &stage.authority.server(&["a.example"]));
@@ -125,4 +215,24 @@ fn files_beside_certificates_are_read_too() {
     ] {
         assert!(text.contains(&expected), "{expected}: {text}");
     }
+
+    // All of it at once, and the certificate that is missing.
+    let endless = stage.yaml(
+        &format!("own: {{ cert: {} }}", stage.path("no-cert")),
+        "certificates: [own], client_auth: { ca: /dev/zero }, tickets: { keys: { file: /dev/zero } }",
+    );
+    let (code, text) = said("check", &endless);
+    let times = text.matches("error: /dev/zero: the file is larger than 64 MiB").count();
+    assert_eq!((code, times, text.contains("weir.yaml: 3 errors")), (Some(2), 2, true), "{text}");
+
+    let crl = stage.file("crl.pem", "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n");
+    let (code, text) = said(
+        "check",
+        &stage.yaml(
+            &format!("own: {{ cert: {own} }}"),
+            &format!("certificates: [own], client_auth: {{ ca: {}, crl: {crl} }}", stage.path("ca.pem")),
+        ),
+    );
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains(&format!("error: {crl}: ")), "{text}");
 }

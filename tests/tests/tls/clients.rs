@@ -1,6 +1,9 @@
 //! Certificates of clients, and what servers are told of them.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use rustls::ClientConfig;
 use weir_tests::{
@@ -27,7 +30,8 @@ const NAMES: [&str; 6] = [
 /// The same from somebody who lies.
 const FORGED: &str = "Client-Cert: :AAAA:\r\nclient-cert-chain: :AAAA:\r\nX-Client-Cert-Subject: CN=root\r\n\
     x-client-cert-san: DNS:root\r\nX-CLIENT-CERT-FINGERPRINT: 00\r\nx-forwarded-client-cert: Hash=00\r\n\
-    x_client_cert_subject: CN=root\r\nClient_Cert: :AAAA:\r\nX-Client_Cert-San: DNS:root\r\n";
+    x_client_cert_subject: CN=root\r\nClient_Cert: :AAAA:\r\nX-Client_Cert-San: DNS:root\r\n\
+    X.Client.Cert.Subject: CN=root\r\n";
 
 fn auth(stage: &Stage, mode: &str) -> String {
     format!("client_auth: {{ ca: {}, mode: {mode} }}", stage.path("ca.pem"))
@@ -60,7 +64,7 @@ fn expect_none(request: &Request, names: &[&str]) {
 
 #[track_caller]
 fn expect_no_lookalikes(request: &Request) {
-    for name in ["x_client_cert_subject", "client_cert", "x-client_cert-san"] {
+    for name in ["x_client_cert_subject", "client_cert", "x-client_cert-san", "x.client.cert.subject"] {
         assert_eq!(request.fields.all(name), [""; 0], "{name}");
     }
 }
@@ -117,6 +121,8 @@ fn optional_tells_servers_who_comes_with_one() {
         "x-client-cert-subject: CN=root",
         "--header",
         "client_cert: :AAAA:",
+        "--header",
+        "x.client.cert.subject: CN=root",
         "--write-out",
         " %{http_version} ",
         url,
@@ -152,6 +158,27 @@ fn a_revoked_certificate_is_refused_from_the_next_reload_on() {
     weir.reload(&yaml);
     // Not by a ticket from before, either.
     assert!(!gets_in(&weir, &known));
+}
+
+#[test]
+fn a_certificate_that_has_expired_is_refused_with_a_ticket_too() {
+    let stage = Stage::new();
+    let weir = stage.start(&auth(&stage, "required"));
+    // Of the second in which it ends, nothing is left to be sure of.
+    let end = SystemTime::now() + Duration::from_secs(3);
+    let known =
+        trusting_as(&stage.authority, &stage.authority.client_until("alice", "spiffe://a/alice", end));
+    for is_resumed in [false, true] {
+        let mut client = TlsClient::connect(weir.address(), &known, "a.example");
+        assert_eq!(client.get("/").text(), "hello");
+        assert_eq!(client.is_resumed(), is_resumed);
+    }
+    until("it has expired", || SystemTime::now() > end + Duration::from_secs(1));
+    let mut client = TlsClient::connect(weir.address(), &known, "a.example");
+    assert!(client.is_resumed() && client.try_get("/", "").is_err());
+    let labels = [("reason", "client_certificate")];
+    until("it is counted", || weir.metrics().sum("weir_tls_handshake_failures_total", &labels) == 1.0);
+    assert_eq!(stage.origin.count(), 2);
 }
 
 #[test]

@@ -100,6 +100,33 @@ fn a_server_is_shown_the_pools_certificate() {
     assert_eq!(client.get("/").status, 502);
 }
 
+/// A port that is open is not enough: who listens there has to be the one that traffic will be trusted to.
+#[test]
+fn a_check_by_tcp_goes_as_far_as_the_handshake() {
+    let stage = Stage::new();
+    let good = TlsOrigin::start(&stage.authority.server(&["127.0.0.1"]), None, "hello").address();
+    let stranger = TlsOrigin::start(&Authority::new().server(&["127.0.0.1"]), None, "hello").address();
+    let own = stage.pem("own.pem", &stage.authority.server(&["a.example"]));
+    // The last one speaks no TLS.
+    for (server, is_up, why) in [
+        (good.to_string(), true, "passed"),
+        (stranger.to_string(), false, "TLS: invalid peer certificate: UnknownIssuer"),
+        (stage.origin.to_string(), false, "TLS: "),
+    ] {
+        let weir = Weir::start(&stage.yaml_with(
+            &format!("own: {{ cert: {own} }}"),
+            "certificates: [own]",
+            format!(
+                "servers: [\"{server}\"], health: {{ tcp: connect, interval: 1h, timeout: 1s }}, tls: {{ ca: {} }}",
+                stage.path("ca.pem")
+            ),
+        ));
+        let log = weir.log();
+        assert_eq!(weir.metrics().sum("weir_server_up", &[]) == 1.0, is_up, "{why}: {log}");
+        assert!(log.contains(why), "{why}: {log}");
+    }
+}
+
 #[test]
 fn sessions_with_servers_resume() {
     let stage = Stage::new();
@@ -123,4 +150,27 @@ fn sessions_with_servers_resume() {
         server.seen().resumed.iter().any(|resumed| *resumed)
     });
     assert!(!server.seen().resumed[0]);
+}
+
+#[test]
+fn servers_of_one_name_have_sessions_of_their_own() {
+    let stage = Stage::new();
+    let identity = stage.authority.server(&["api.internal"]);
+    // Each has keys of its own for its tickets, and they take turns.
+    let servers = [(); 2].map(|()| TlsOrigin::start(&identity, None, "hello"));
+    let own = stage.pem("own.pem", &stage.authority.server(&["a.example"]));
+    let [one, other] = [servers[0].address(), servers[1].address()];
+    let weir = Weir::start(&stage.yaml_with(
+        &format!("own: {{ cert: {own} }}"),
+        "certificates: [own]",
+        format!(
+            "servers: [\"{one}\", \"{other}\"], health: none, keep_alive: {{ max: 0 }}, \
+             tls: {{ ca: {}, server_name: api.internal }}",
+            stage.path("ca.pem")
+        ),
+    ));
+    until("connections to both resume", || {
+        check(&stage, &weir, 200, "hello");
+        servers.iter().all(|server| server.seen().resumed.iter().any(|resumed| *resumed))
+    });
 }

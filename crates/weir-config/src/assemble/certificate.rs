@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use crate::{
-    Acme, Certificate, CertificateFiles, CertificateSource, Challenge, ExternalAccount, FilePath, KeyType,
-    Listener, Place, Secret,
+    Acme, Certificate, CertificateFiles, CertificateSource, Challenge, ClientAuthMode, ExternalAccount,
+    FilePath, KeyType, Listener, ListenerTls, Place, Secret,
     filled::{Entry, Filled},
     kind::Value,
     report::{Findings, shown},
@@ -36,18 +36,26 @@ pub(super) fn check_challenges(
     findings: &mut Findings,
 ) {
     let plain = listeners.iter().any(|listener| listener.tls.is_none() && listener.http.protocols.http1);
+    // ACME servers have no certificate to show.
+    let required = |tls: &ListenerTls| {
+        tls.client_auth.as_ref().is_some_and(|auth| auth.mode == ClientAuthMode::Required)
+    };
+    let open = listeners.iter().filter_map(|listener| listener.tls.as_ref()).any(|tls| !required(tls));
     for certificate in certificates {
-        if let CertificateSource::Acme(Acme { challenge: Challenge::Http01, .. }) = &certificate.source
-            && !plain
-        {
-            let name = shown(&certificate.name);
-            findings
-                .warning(
-                    certificate.place.0,
-                    format!("`{name}` is ordered by `http-01`, but no listener is without `tls`"),
-                )
-                .help("add a listener on port 80, or write `challenge: tls-alpn-01`");
-        }
+        let CertificateSource::Acme(Acme { challenge, .. }) = &certificate.source else { continue };
+        let (why, help) = match challenge {
+            Challenge::Http01 if !plain => (
+                "`http-01`, but no listener is without `tls`",
+                "add a listener on port 80, or write `challenge: tls-alpn-01`",
+            ),
+            Challenge::TlsAlpn01 if !open => (
+                "`tls-alpn-01`, but no listener has `tls` that lets in who shows no certificate",
+                "write `challenge: http-01` and add a listener on port 80, or write `mode: optional`",
+            ),
+            Challenge::Http01 | Challenge::TlsAlpn01 => continue,
+        };
+        let name = shown(&certificate.name);
+        findings.warning(certificate.place.0, format!("`{name}` is ordered by {why}")).help(help);
     }
 }
 

@@ -159,6 +159,8 @@ impl RequestParser {
         head.body = sums.length()?.unwrap_or(BodyLength::None);
         head.connection = sums.connection;
         head.expects_continue = sums.expects_continue && head.version == Version::Http11;
+        // The head may be one of HTTP/2 before.
+        head.extended_connect = false;
         let upgrades =
             sums.connection.upgrade && head.version == Version::Http11 && head.body == BodyLength::None;
         // h2c would make a tunnel past all routes. RFC 9113 section 3.1 has given it up, and lets it be ignored.

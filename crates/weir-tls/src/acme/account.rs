@@ -85,6 +85,11 @@ fn credentials(path: &Path, content: &[u8]) -> Result<AccountCredentials, Proble
     serde_json::from_value(credentials).map_err(|_| broken())
 }
 
+/// Whether what the file says of the account can be used.
+pub(super) fn check(settings: &Account) -> Result<(), Problem> {
+    settings.external.as_ref().map_or(Ok(()), |external| external_key(external).map(drop))
+}
+
 fn external_key(external: &External) -> Result<ExternalAccountKey, Problem> {
     // Some authorities hand it out in the other alphabet, or padded.
     let text = external.hmac_key.trim().trim_end_matches('=').replace('+', "-").replace('/', "_");

@@ -45,6 +45,8 @@ pub enum Event {
     Failed {
         /// The name in the file.
         name: String,
+        /// When the certificate ends that is still served; `None` if that is the placeholder.
+        served_until: Option<SystemTime>,
         /// What went wrong.
         problem: Problem,
         /// How many orders have failed in a row.
@@ -127,11 +129,17 @@ impl fmt::Display for Event {
                 httpdate::fmt_http_date(*not_after),
                 httpdate::fmt_http_date(*renew_at)
             ),
-            Event::Failed { name, problem, failures, next_try } => write!(
-                f,
-                "certificate `{name}`: {problem} (failure {failures} in a row; next try {})",
-                httpdate::fmt_http_date(*next_try)
-            ),
+            Event::Failed { name, served_until, problem, failures, next_try } => {
+                let next_try = httpdate::fmt_http_date(*next_try);
+                write!(
+                    f,
+                    "certificate `{name}`: {problem} (failure {failures} in a row; next try {next_try}); "
+                )?;
+                match served_until.map(httpdate::fmt_http_date) {
+                    Some(end) => write!(f, "the one before is still served, its end is {end}"),
+                    None => f.write_str("clients get a self-signed placeholder, for there is none before"),
+                }
+            }
             Event::Rescheduled { name, renew_at, explanation } => {
                 let renew_at = httpdate::fmt_http_date(*renew_at);
                 write!(f, "certificate `{name}`: to be renewed {renew_at}, as the authority wants")?;

@@ -40,7 +40,7 @@ const ANSWER_BYTES_MAX: usize = 256 * 1024;
 /// How far in the future an authority may put us off.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// Whether a client for this account can be made, as far as it depends on the file.
+/// Whether a client for this authority can be made, as far as it depends on the file.
 pub(super) fn check(account: &Account) -> Result<(), Problem> {
     account.ca.as_deref().map_or(Ok(()), |pem| given_roots(pem).map(drop))
 }

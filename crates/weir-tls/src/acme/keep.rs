@@ -14,7 +14,7 @@ use weir_balance::Rng;
 use super::account;
 use super::certificate::Certificate;
 use super::event::{Event, Origin, Why};
-use super::http::{self, Http};
+use super::http::Http;
 use super::issue::{Job, issue};
 use super::keeper::{Record, Shared, Status, locked};
 use super::problem::Problem;
@@ -45,11 +45,8 @@ pub(super) struct Keep {
 }
 
 impl Keep {
-    pub(super) fn new(shared: &Arc<Shared>, order: Order, record: Arc<Record>) -> Result<Keep, Problem> {
-        // Found out here, where it can still be refused, rather than in the middle of the first order.
-        http::check(&order.account)
-            .map_err(|problem| problem.within(format!("certificate `{}`", order.name)))?;
-        Ok(Keep {
+    pub(super) fn new(shared: &Arc<Shared>, order: Order, record: Arc<Record>) -> Keep {
+        Keep {
             path: shared.state.certificate(&order.name),
             shared: Arc::clone(shared),
             order,
@@ -62,7 +59,7 @@ impl Keep {
             window: None,
             ask_window_at: SystemTime::UNIX_EPOCH,
             rng: Rng::new(RandomState::new().hash_one(0)),
-        })
+        }
     }
 
     /// Hands out what is stored and valid, or a placeholder.
@@ -229,6 +226,7 @@ impl Keep {
         let wait = back_off(self.failures, self.shared.pace.back_off, &mut self.rng);
         self.next_try = (self.now() + wait).max(problem.retry_after().unwrap_or(SystemTime::UNIX_EPOCH));
         let (failures, next_try) = (self.failures, self.next_try);
+        let served_until = locked(&self.record.status).not_after;
         self.note(|status| {
             status.failed += 1;
             status.rate_limited += u64::from(problem.is_rate_limited());
@@ -236,7 +234,7 @@ impl Keep {
             status.problem = Some(problem.clone());
         });
         let name = self.order.name.clone();
-        self.report(Event::Failed { name, problem, failures, next_try });
+        self.report(Event::Failed { name, served_until, problem, failures, next_try });
     }
 
     /// Asks the authority when it wants the certificate to be renewed. Not getting an answer is no failure: the
@@ -273,7 +271,7 @@ impl Keep {
     }
 
     fn serve(&self, certificate: Arc<CertifiedKey>, origin: Origin) {
-        *locked(&self.record.served) = Some(Arc::clone(&certificate));
+        *locked(&self.record.served) = Some((Arc::clone(&certificate), origin));
         self.report(Event::Serve { name: self.order.name.clone(), certificate, origin });
     }
 

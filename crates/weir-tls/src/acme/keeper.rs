@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use super::challenges::Challenges;
-use super::event::{Event, Report};
+use super::event::{Event, Origin, Report};
 use super::keep::Keep;
 use super::lead::lead;
 use super::problem::Problem;
@@ -102,7 +102,7 @@ struct Kept {
 #[derive(Default)]
 pub(super) struct Record {
     pub(super) status: Mutex<Status>,
-    pub(super) served: Mutex<Option<Arc<CertifiedKey>>>,
+    pub(super) served: Mutex<Option<(Arc<CertifiedKey>, Origin)>>,
 }
 
 impl Keeper {
@@ -137,7 +137,7 @@ impl Keeper {
             kept: Mutex::default(),
             lead: runtime.spawn(lead),
         };
-        keeper.keep(&orders)?;
+        keeper.keep(&orders);
         Ok(keeper)
     }
 
@@ -145,7 +145,8 @@ impl Keeper {
     /// until its new certificate has come; one that is not in the list is not kept any more, but its file stays. An error
     /// changes nothing.
     pub fn change(&self, orders: Vec<Order>) -> Result<(), Problem> {
-        self.keep(&checked(orders)?)
+        self.keep(&checked(orders)?);
+        Ok(())
     }
 
     /// How all certificates stand, by name.
@@ -155,23 +156,24 @@ impl Keeper {
 
     /// What is to be served under each name at this moment, for a certificate store that was just made: what the last
     /// [`Event::Serve`] for the name said.
-    pub fn served(&self) -> Vec<(String, Arc<CertifiedKey>)> {
+    pub fn served(&self) -> Vec<(String, Arc<CertifiedKey>, Origin)> {
         let kept = self.kept();
-        let served =
-            kept.iter().map(|(name, kept)| Some((name.clone(), locked(&kept.record.served).clone()?)));
+        let served = kept.iter().map(|(name, kept)| {
+            let (certificate, origin) = locked(&kept.record.served).clone()?;
+            Some((name.clone(), certificate, origin))
+        });
         served.flatten().collect()
     }
 
-    fn keep(&self, orders: &[Order]) -> Result<(), Problem> {
+    fn keep(&self, orders: &[Order]) {
         let mut kept = self.kept();
         let stays = |order: &Order| kept.get(&order.name).is_some_and(|kept| kept.order == *order);
-        // Whatever can fail comes before anything changes.
         let mut begun = Vec::new();
         for order in orders.iter().filter(|order| !stays(order)) {
             let record = kept.get(&order.name).map(|kept| Arc::clone(&kept.record));
             let record = record.unwrap_or_default();
             locked(&record.status).name.clone_from(&order.name);
-            begun.push((Keep::new(&self.shared, order.clone(), Arc::clone(&record))?, order.clone(), record));
+            begun.push((Keep::new(&self.shared, order.clone(), Arc::clone(&record)), order.clone(), record));
         }
 
         let names: BTreeSet<&str> = orders.iter().map(|order| order.name.as_str()).collect();
@@ -195,7 +197,6 @@ impl Keeper {
             });
             kept.insert(order.name.clone(), Kept { order, task, record });
         }
-        Ok(())
     }
 
     fn kept(&self) -> MutexGuard<'_, BTreeMap<String, Kept>> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::problem::Problem;
+use super::{account, http, problem::Problem};
 
 /// The directory of Let's Encrypt, where certificates come from if nothing else is said.
 pub const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
@@ -103,10 +103,13 @@ impl Order {
         }
         self.domains.sort();
         self.domains.dedup();
-        match self.fault() {
-            Some(fault) => Err(Problem::new(format!("certificate `{}`: {fault}", self.name))),
-            None => Ok(self),
+        let within = |problem: Problem| problem.within(format!("certificate `{}`", self.name));
+        if let Some(fault) = self.fault() {
+            return Err(within(Problem::new(fault)));
         }
+        // Here, where it can still be refused, rather than in the middle of the first order.
+        http::check(&self.account).and_then(|()| account::check(&self.account)).map_err(within)?;
+        Ok(self)
     }
 
     fn fault(&self) -> Option<String> {

@@ -48,6 +48,14 @@ impl State {
         Ok(state)
     }
 
+    /// Whether [`State::open`] would refuse what is there. Makes nothing.
+    pub(super) fn check(dir: &Path) -> Result<(), Problem> {
+        let state = State { dir: dir.to_owned() };
+        let dirs = [dir.to_owned(), state.accounts(), state.certificates()];
+        // What cannot be looked at is not for this user to judge: `weir check` may be run by another one.
+        dirs.iter().filter(|dir| dir.metadata().is_ok()).try_for_each(|dir| check_mode(dir))
+    }
+
     pub(super) fn account(&self, account: &Account) -> PathBuf {
         let key_id = account.external.as_ref().map_or("", |external| external.key_id.as_str());
         let email = account.email.as_deref().unwrap_or_default();

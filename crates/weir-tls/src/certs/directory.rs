@@ -6,7 +6,7 @@ use std::{
     collections::{HashMap, HashSet},
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use rustls::sign::CertifiedKey;
@@ -15,7 +15,8 @@ use super::{
     entry::{Cache, Entry, LOADED_MAX, load},
     index::Index,
     problem::{Part, Problem},
-    scan::{Found, Known, index_file, read_index, scan, write_index},
+    scan::{Facts, Found, Known, audit, index_file, read_index, scan, write_index},
+    watch::What,
 };
 
 /// The most certificates in one directory.
@@ -30,6 +31,8 @@ const SAME_NAME_MAX: usize = 8;
 pub(super) struct Directory {
     entries: Vec<Arc<Entry>>,
     index: Index,
+    /// When certificates end, in seconds since 1970, sorted: whoever asks how many will soon, asks often.
+    ends: Box<[u64]>,
     pub(super) cache: Arc<Cache>,
     index_file: Option<PathBuf>,
     /// Files that had changed at the last look: taken when they are the same at the next, and so not being written.
@@ -45,12 +48,17 @@ pub(super) struct Look {
     pub(super) directory: Option<Directory>,
     /// How many files are new, changed or gone.
     pub(super) changes: usize,
-    pub(super) problems: Vec<Problem>,
+    pub(super) problems: Vec<What>,
 }
 
 impl Directory {
-    /// Reads all names, those of unchanged files from the index in the state directory, which is written anew.
-    pub(super) fn open(path: &Path, state_dir: Option<&Path>) -> Result<(Directory, Vec<Problem>), Problem> {
+    /// Reads all names, those of unchanged files from the index in the state directory, which is written anew. With
+    /// `audited`, every certificate is read with its key, and judged at this time.
+    pub(super) fn open(
+        path: &Path,
+        state_dir: Option<&Path>,
+        audited: Option<SystemTime>,
+    ) -> Result<(Directory, Vec<Problem>), Problem> {
         let index_file = state_dir.map(|state_dir| index_file(state_dir, path));
         let known = index_file.as_deref().map(read_index).unwrap_or_default();
         let (found, broken) = scan(path, &known)?;
@@ -65,10 +73,11 @@ impl Directory {
                 .help("certificates are NAME.pem, or NAME.crt beside NAME.key")
             }));
         }
-        let entries = found.iter().map(|one| Arc::new(Entry::new(&one.file, one.print))).collect();
+        problems.extend(audited.map(|now| audit(path, &found, now)).unwrap_or_default());
         let directory = Directory {
-            entries,
+            entries: found.iter().map(entry).collect(),
             index: index(&found),
+            ends: ends(&found),
             cache: Arc::new(Cache::new(path, LOADED_MAX)),
             index_file,
             settling: HashMap::new(),
@@ -100,6 +109,16 @@ impl Directory {
         self.entries.len()
     }
 
+    /// When the first of them ends, in seconds since 1970.
+    pub(super) fn first_end(&self) -> Option<u64> {
+        self.ends.first().copied()
+    }
+
+    /// How many end before this moment.
+    pub(super) fn ending(&self, before: u64) -> usize {
+        self.ends.partition_point(|end| *end < before)
+    }
+
     /// A file has changed, and is taken at the next look if it rests.
     pub(super) fn is_settling(&self) -> bool {
         self.settling.values().any(|(_, tried)| !tried)
@@ -112,8 +131,9 @@ impl Directory {
     /// What has changed in the directory.
     pub(super) fn look(&self) -> Result<Look, Problem> {
         let names = self.index.by_item(self.entries.len());
+        let facts = |entry: &Entry, names| Facts { print: entry.print, ends: entry.ends, names };
         let old = self.entries.iter().zip(names);
-        let known: Known = old.map(|(entry, names)| (entry.file.clone(), (entry.print, names))).collect();
+        let known: Known = old.map(|(entry, names)| (entry.file.clone(), facts(entry, names))).collect();
         let (found, broken) = scan(&self.cache.dir, &known)?;
         if found.is_empty() {
             let dir = self.cache.dir.display().to_string();
@@ -126,20 +146,21 @@ impl Directory {
         let mut taken = Vec::with_capacity(found.len());
         for one in found {
             taken.push(match entries.get(&*one.file) {
-                Some(entry) if entry.print == one.print => (Arc::clone(entry), one),
+                Some(entry) if entry.print == one.facts.print => (Arc::clone(entry), one),
                 Some(entry) => next
                     .changed(entry, &one, &self.settling, &mut problems)
                     .unwrap_or_else(|| next.old(entry)),
                 None => {
                     next.changes += 1;
-                    (Arc::new(Entry::new(&one.file, one.print)), one)
+                    (self::entry(&one), one)
                 }
             });
         }
         // What cannot be read now, but could be before, stays.
         for (file, problem) in broken {
-            taken.extend(entries.get(&*file).map(|entry| next.old(entry)));
-            problems.push(problem);
+            let old = entries.get(&*file);
+            taken.extend(old.map(|entry| next.old(entry)));
+            problems.push(if old.is_some() { What::Kept(problem) } else { What::Unfit(problem) });
         }
         taken.sort_by(|a, b| a.1.file.cmp(&b.1.file));
         let files: HashSet<&str> = taken.iter().map(|(_, one)| &*one.file).collect();
@@ -152,6 +173,7 @@ impl Directory {
         let (entries, found): (Vec<_>, Vec<_>) = taken.into_iter().unzip();
         let directory = Directory {
             index: index(&found),
+            ends: ends(&found),
             entries,
             cache: Arc::clone(&self.cache),
             index_file: self.index_file.clone(),
@@ -159,7 +181,7 @@ impl Directory {
         };
         let held: HashSet<*const Entry> = directory.entries.iter().map(Arc::as_ptr).collect();
         directory.cache.retain(|entry| held.contains(&Arc::as_ptr(entry)));
-        problems.extend(directory.keep(&found));
+        problems.extend(directory.keep(&found).map(What::Doubt));
         Ok(Look { directory: Some(directory), changes, problems })
     }
 
@@ -190,34 +212,49 @@ impl Next<'_> {
         entry: &Arc<Entry>,
         one: &Found,
         settling: &Settling,
-        problems: &mut Vec<Problem>,
+        problems: &mut Vec<What>,
     ) -> Option<(Arc<Entry>, Found)> {
-        let rests = settling.get(&one.file).is_some_and(|(print, _)| *print == one.print);
-        self.settling.insert(one.file.clone(), (one.print, rests));
+        let print = one.facts.print;
+        let rests = settling.get(&one.file).is_some_and(|(before, _)| *before == print);
+        self.settling.insert(one.file.clone(), (print, rests));
         if !rests {
             return None;
         }
-        let pair = load(&self.cache.dir, &one.file).map_err(|problem| problems.push(problem)).ok()?;
+        let pair =
+            load(&self.cache.dir, &one.file).map_err(|problem| problems.push(What::Kept(problem))).ok()?;
         self.settling.remove(&one.file);
         self.changes += 1;
-        let new = Arc::new(Entry::new(&one.file, one.print));
-        let names = pair.leaf.names.clone();
+        let facts = Facts { print, ends: pair.leaf.ends(), names: pair.leaf.names.clone() };
+        let one = Found { file: one.file.clone(), facts, read: true };
+        let new = self::entry(&one);
         if entry.is_loaded() {
             new.fill(pair, self.cache);
         }
-        Some((new, Found { file: one.file.clone(), print: one.print, names, read: true }))
+        Some((new, one))
     }
 
     /// As it was.
     fn old(&self, entry: &Arc<Entry>) -> (Arc<Entry>, Found) {
-        let (print, names) = &self.known[&entry.file];
-        let file = entry.file.clone();
-        (Arc::clone(entry), Found { file, print: *print, names: names.clone(), read: false })
+        let facts = self.known[&entry.file].clone();
+        (Arc::clone(entry), Found { file: entry.file.clone(), facts, read: false })
     }
+}
+
+fn entry(one: &Found) -> Arc<Entry> {
+    Arc::new(Entry::new(&one.file, one.facts.print, one.facts.ends))
 }
 
 fn index(found: &[Found]) -> Index {
     Index::new(
-        found.iter().enumerate().flat_map(|(item, one)| one.names.iter().map(move |name| (&**name, item))),
+        found
+            .iter()
+            .enumerate()
+            .flat_map(|(item, one)| one.facts.names.iter().map(move |name| (&**name, item))),
     )
+}
+
+fn ends(found: &[Found]) -> Box<[u64]> {
+    let mut ends: Box<[u64]> = found.iter().map(|one| one.facts.ends).collect();
+    ends.sort_unstable();
+    ends
 }

@@ -36,6 +36,8 @@ pub(super) struct Entry {
     pub(super) file: Box<str>,
     /// Of the files, when they were looked at.
     pub(super) print: u64,
+    /// When it ends, in seconds since 1970.
+    pub(super) ends: u64,
     slot: ArcSwapOption<Slot>,
     /// It was asked for since the cache last came by.
     used: AtomicBool,
@@ -61,8 +63,8 @@ pub(super) struct Cache {
 }
 
 impl Entry {
-    pub(super) fn new(file: &str, print: u64) -> Entry {
-        Entry { file: file.into(), print, slot: ArcSwapOption::empty(), used: AtomicBool::new(false) }
+    pub(super) fn new(file: &str, print: u64, ends: u64) -> Entry {
+        Entry { file: file.into(), print, ends, slot: ArcSwapOption::empty(), used: AtomicBool::new(false) }
     }
 
     /// The certificate, if it is for this name. The index is only a hint: the names are those in the certificate.

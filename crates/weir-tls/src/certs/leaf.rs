@@ -22,10 +22,15 @@ pub(super) struct Leaf {
 impl Leaf {
     /// `None` if it is no certificate.
     pub(super) fn read(der: &[u8]) -> Option<Leaf> {
-        let mut certificate = Certificate::read(der)?;
-        let (not_before, not_after) = (certificate.validity.time()?, certificate.validity.time()?);
+        let certificate = Certificate::read(der)?;
+        let (not_before, not_after) = certificate.period()?;
         let names = certificate.alternative_names.map(dns_names).unwrap_or_default();
         Some(Leaf { names, not_before, not_after, serial: certificate.serial.into() })
+    }
+
+    /// When it ends, in seconds since 1970.
+    pub(super) fn ends(&self) -> u64 {
+        self.not_after.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
     }
 
     /// Whether it is for this name, which is in lower case.

@@ -115,37 +115,46 @@ impl Pair {
         Some(Pair { certified, leaf, staple_ends: None })
     }
 
-    /// What is hardly meant.
+    /// What is hardly meant in a certificate that is served.
     pub(super) fn doubts(&self, file: &str, now: SystemTime) -> Vec<Problem> {
-        let doubt = |message: String| Problem::new(Part::Cert, file, message);
-        let mut doubts = Vec::new();
-        if self.leaf.not_after < now {
-            let message = format!("the certificate has expired on {}", date(self.leaf.not_after));
-            doubts.push(doubt(message).help("renew it; clients refuse it"));
-        }
-        if self.leaf.not_before > now {
-            doubts.push(doubt(format!("the certificate is not valid before {}", date(self.leaf.not_before))));
-        }
+        let mut doubts: Vec<Problem> = self.untimely(file, now).into_iter().collect();
         if self.leaf.names.is_empty() {
+            let message = "the certificate has no DNS name: it is only served as a default";
             doubts.push(
-                doubt("the certificate has no DNS name: it is only served as a default".to_owned())
+                Problem::new(Part::Cert, file, message)
                     .help("names stand in its subjectAltName; the common name does not count"),
             );
         }
         doubts
     }
 
-    /// Takes an OCSP response, or says why it is not used.
+    /// That it is not valid now.
+    pub(super) fn untimely(&self, file: &str, now: SystemTime) -> Option<Problem> {
+        let doubt = |message: String| Problem::new(Part::Cert, file, message);
+        if self.leaf.not_after < now {
+            let message = format!("the certificate has expired on {}", date(self.leaf.not_after));
+            return Some(doubt(message).help("renew it; it is refused wherever it is shown"));
+        }
+        (self.leaf.not_before > now)
+            .then(|| doubt(format!("the certificate is not valid before {}", date(self.leaf.not_before))))
+    }
+
+    /// Takes an OCSP response, or says why it is not used. One that is of no use must not keep the certificate from being
+    /// served: when that was renewed, its response may come days later.
     fn staple(&mut self, text: Text, now: SystemTime) -> Result<Option<Problem>, Problem> {
         let problem = |message: String| Problem::new(Part::Ocsp, &text.shown, message);
-        let staple = ocsp::read(&text.bytes, &self.leaf.serial).map_err(|unfit| match unfit {
-            Unfit::NotOcsp => problem("this is no OCSP response in DER".to_owned()),
-            Unfit::Refused => problem("the OCSP responder had no answer".to_owned()),
-            Unfit::OfAnother => problem("the OCSP response is about another certificate".to_owned()),
-        })?;
+        let unused = |what: String| Ok(Some(problem(what + ", and is not used").help("fetch a new one")));
+        let staple = match ocsp::read(&text.bytes, &self.leaf.serial) {
+            Ok(staple) => staple,
+            // Another kind of file, or one that is being written.
+            Err(Unfit::NotOcsp) => return Err(problem("this is no OCSP response in DER".to_owned())),
+            Err(Unfit::Refused) => return unused("the OCSP response says that there was none".to_owned()),
+            Err(Unfit::OfAnother) => {
+                return unused("the OCSP response is about another certificate".to_owned());
+            }
+        };
         if let Some(ended) = staple.next_update.filter(|end| *end < now) {
-            let message = format!("the OCSP response has ended on {}, and is not used", date(ended));
-            return Ok(Some(problem(message).help("fetch a new one")));
+            return unused(format!("the OCSP response has ended on {}", date(ended)));
         }
         let revoked = (!staple.good)
             .then(|| problem("the OCSP response does not say that the certificate is good".to_owned()));

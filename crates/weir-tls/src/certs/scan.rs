@@ -1,7 +1,7 @@
 //! What lies in a directory of certificates: every file with its print and its names, in parallel; and the index file
 //! that saves reading them again.
 //!
-//! The index holds names by print (time, size, number of the file), so a start only asks the file system for those.
+//! The index holds names and ends by print (time, size, number of the file), so a start only asks the file system for those.
 //! It is never trusted: it says which file to try, and the file says whether it is the one.
 
 use std::{
@@ -11,6 +11,7 @@ use std::{
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     thread,
+    time::SystemTime,
 };
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
@@ -18,6 +19,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::{
     directory::DIRECTORY_FILES_MAX,
+    entry::load,
     leaf::Leaf,
     pair::{Text, stamp},
     problem::{Part, Problem},
@@ -25,16 +27,24 @@ use super::{
 
 /// The most threads that look through a directory.
 const THREADS_MAX: usize = 16;
-const INDEX_HEAD: &str = "weir certificates 1";
+const INDEX_HEAD: &str = "weir certificates 2";
 
-/// The names of files, by their prints.
-pub(super) type Known = HashMap<Box<str>, (u64, Vec<Box<str>>)>;
+/// What is known of files.
+pub(super) type Known = HashMap<Box<str>, Facts>;
 
-/// A file of the directory, with the names in it.
+/// What is known of a file without its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Facts {
+    pub(super) print: u64,
+    /// When its certificate ends, in seconds since 1970.
+    pub(super) ends: u64,
+    pub(super) names: Vec<Box<str>>,
+}
+
+/// A file of the directory.
 pub(super) struct Found {
     pub(super) file: Box<str>,
-    pub(super) print: u64,
-    pub(super) names: Vec<Box<str>>,
+    pub(super) facts: Facts,
     /// It was not known, or had another print.
     pub(super) read: bool,
 }
@@ -55,18 +65,8 @@ pub(super) fn scan(dir: &Path, known: &Known) -> Result<(Vec<Found>, Vec<Broken>
     }
     let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
     let handle = rustix::fs::openat(CWD, dir, flags, Mode::empty()).map_err(|error| cannot(error.into()))?;
-    let threads = thread::available_parallelism().map_or(1, |count| count.get().min(THREADS_MAX));
-    let share = files.len().div_ceil(threads).max(1);
-    let look = |file: &String| {
+    let results: Vec<Result<Found, _>> = in_parallel(&files, |file| {
         look(dir, &handle, file, known).map_err(|problem| (Box::from(file.as_str()), problem))
-    };
-    let results: Vec<Result<Found, _>> = thread::scope(|scope| {
-        let parts: Vec<_> = files
-            .chunks(share)
-            .map(|part| scope.spawn(move || part.iter().map(look).collect::<Vec<_>>()))
-            .collect();
-        // A part whose thread panicked would be a bug of ours, and is one here too.
-        parts.into_iter().flat_map(|part| part.join().expect("a look at a file does not panic")).collect()
     });
     let (mut found, mut problems) = (Vec::with_capacity(results.len()), Vec::new());
     for result in results {
@@ -76,6 +76,29 @@ pub(super) fn scan(dir: &Path, known: &Known) -> Result<(Vec<Found>, Vec<Broken>
         }
     }
     Ok((found, problems))
+}
+
+/// What a handshake would find out about these files, and that they are not valid now: every key is read.
+pub(super) fn audit(dir: &Path, found: &[Found], now: SystemTime) -> Vec<Problem> {
+    let look = |one: &Found| match load(dir, &one.file) {
+        Ok(pair) => pair.doubts(&dir.join(&*one.file).display().to_string(), now),
+        Err(problem) => vec![problem],
+    };
+    in_parallel(found, look).into_iter().flatten().collect()
+}
+
+/// The results in the order of the items.
+fn in_parallel<T: Sync, R: Send>(items: &[T], look: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let threads = thread::available_parallelism().map_or(1, |count| count.get().min(THREADS_MAX));
+    let (share, look) = (items.len().div_ceil(threads).max(1), &look);
+    thread::scope(|scope| {
+        let parts: Vec<_> = items
+            .chunks(share)
+            .map(|part| scope.spawn(move || part.iter().map(look).collect::<Vec<_>>()))
+            .collect();
+        // A part whose thread panicked would be a bug of ours, and is one here too.
+        parts.into_iter().flat_map(|part| part.join().expect("a look at a file does not panic")).collect()
+    })
 }
 
 /// `NAME.pem` and `NAME.crt`, sorted. Hidden files are none: Kubernetes keeps its versions in them.
@@ -107,14 +130,15 @@ fn look(dir: &Path, handle: impl std::os::fd::AsFd, file: &str, known: &Known) -
         stamp(&stat, &mut hash);
     }
     let print = hash.digest();
-    if let Some((_, names)) = known.get(file).filter(|(of, _)| *of == print) {
-        return Ok(Found { file: file.into(), print, names: names.clone(), read: false });
+    if let Some(facts) = known.get(file).filter(|facts| facts.print == print) {
+        return Ok(Found { file: file.into(), facts: facts.clone(), read: false });
     }
     let text = Text::file(Part::Cert, &dir.join(file))?;
     let leaf = text.pem().leaf()?;
     let leaf = Leaf::read(&leaf)
         .ok_or_else(|| Problem::new(Part::Cert, &text.shown, "the first certificate cannot be read"))?;
-    Ok(Found { file: file.into(), print, names: leaf.names, read: true })
+    let facts = Facts { print, ends: leaf.ends(), names: leaf.names };
+    Ok(Found { file: file.into(), facts, read: true })
 }
 
 /// Where the index of a directory is kept.
@@ -138,10 +162,12 @@ fn parse(text: &str) -> Option<Known> {
         return None;
     }
     let line = |line: &str| {
-        let mut parts = line.splitn(3, '\t');
+        let mut parts = line.splitn(4, '\t');
         let print = u64::from_str_radix(parts.next()?, 16).ok()?;
+        let ends = parts.next()?.parse().ok()?;
         let (file, names) = (parts.next()?, parts.next()?);
-        Some((file.into(), (print, names.split_ascii_whitespace().map(Box::from).collect())))
+        let names = names.split_ascii_whitespace().map(Box::from).collect();
+        Some((file.into(), Facts { print, ends, names }))
     };
     lines.map(line).collect()
 }
@@ -150,7 +176,8 @@ fn parse(text: &str) -> Option<Known> {
 pub(super) fn write_index(path: &Path, found: &[Found]) -> io::Result<()> {
     let mut text = String::from(INDEX_HEAD);
     for one in found.iter().filter(|one| !one.file.contains(['\t', '\n', '\r'])) {
-        let _ = write!(text, "\n{:016x}\t{}\t{}", one.print, one.file, one.names.join(" "));
+        let Facts { print, ends, names } = &one.facts;
+        let _ = write!(text, "\n{print:016x}\t{ends}\t{}\t{}", one.file, names.join(" "));
     }
     let sum = xxh3_64(text.as_bytes());
     let _ = writeln!(text, "\nsum {sum:016x}");
@@ -168,16 +195,15 @@ pub(super) fn write_index(path: &Path, found: &[Found]) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    fn facts(names: &[&str]) -> Facts {
+        Facts { print: 7, ends: 8, names: names.iter().map(|name| Box::from(*name)).collect() }
+    }
+
     fn index(names: &[(&str, &[&str])]) -> String {
         let path = std::env::temp_dir().join(format!("weir-index-{}-{}", std::process::id(), names.len()));
         let found: Vec<Found> = names
             .iter()
-            .map(|(file, names)| Found {
-                file: (*file).into(),
-                print: 7,
-                names: names.iter().map(|name| Box::from(*name)).collect(),
-                read: true,
-            })
+            .map(|(file, names)| Found { file: (*file).into(), facts: facts(names), read: true })
             .collect();
         write_index(&path, &found).unwrap();
         let text = fs::read_to_string(&path).unwrap();
@@ -191,8 +217,8 @@ mod tests {
             index(&[("a.pem", &["a.example", "*.a.example"]), ("b b.crt", &[]), ("bad\t.pem", &["x"])]);
         let known = parse(&text).unwrap();
         assert_eq!(known.len(), 2);
-        assert_eq!(known["a.pem"], (7, vec!["a.example".into(), "*.a.example".into()]));
-        assert_eq!(known["b b.crt"], (7, vec![]));
+        assert_eq!(known["a.pem"], facts(&["a.example", "*.a.example"]));
+        assert_eq!(known["b b.crt"], facts(&[]));
     }
 
     #[test]
@@ -203,7 +229,7 @@ mod tests {
             ("empty", String::new()),
             ("cut off", text[..text.len() / 2].to_owned()),
             ("changed", text.replace("a.example", "b.example")),
-            ("of another version", text.replace("certificates 1", "certificates 2")),
+            ("of another version", text.replace("certificates 2", "certificates 1")),
         ] {
             assert!(parse(&wrong).is_none(), "{what}");
         }

@@ -4,10 +4,13 @@ use std::{path::Path, sync::Arc, time::SystemTime};
 
 use weir_config::{Acme, Certificate, CertificateFiles, CertificateSource, FilePath, Late, Severity};
 
+use crate::acme::Origin;
+
 use super::{
     directory::{DIRECTORY_LOOK, Directory},
     pair::{Pair, print_of},
     problem::Problem,
+    store::Options,
     watch::What,
 };
 
@@ -20,7 +23,7 @@ pub(super) struct Source {
     pub(super) name: String,
     pub(super) serves: Serves,
     /// What was told last, so that a file that stays broken is told once.
-    told: Vec<Problem>,
+    told: Vec<What>,
 }
 
 #[derive(Debug)]
@@ -40,7 +43,7 @@ pub(super) enum Serves {
         print: u64,
     },
     /// Put in by the ACME client.
-    Acme { acme: Acme, pair: Option<Arc<Pair>> },
+    Acme { acme: Acme, pair: Option<Arc<Pair>>, is_placeholder: bool },
 }
 
 impl Source {
@@ -48,21 +51,23 @@ impl Source {
     pub(super) fn load(
         certificate: &Certificate,
         old: Option<&Source>,
-        state_dir: Option<&Path>,
+        options: &Options,
         now: SystemTime,
         found: &mut Vec<Late>,
     ) -> Option<Source> {
         let serves = match &certificate.source {
             CertificateSource::Files(files) => load_files(files, now, found)?,
-            CertificateSource::Directory(path) => load_directory(path, old, state_dir, now, found)?,
+            CertificateSource::Directory(path) => load_directory(path, old, options, now, found)?,
             CertificateSource::Acme(acme) => {
-                let pair = match old.map(|old| &old.serves) {
-                    Some(Serves::Acme { acme: before, pair }) if before.domains == acme.domains => {
-                        pair.clone()
+                let (pair, is_placeholder) = match old.map(|old| &old.serves) {
+                    Some(Serves::Acme { acme: before, pair, is_placeholder })
+                        if before.domains == acme.domains =>
+                    {
+                        (pair.clone(), *is_placeholder)
                     }
-                    _ => None,
+                    _ => (None, false),
                 };
-                Serves::Acme { acme: acme.clone(), pair }
+                Serves::Acme { acme: acme.clone(), pair, is_placeholder }
             }
         };
         Some(Source { name: certificate.name.clone(), serves, told: Vec::new() })
@@ -75,7 +80,8 @@ impl Source {
             Serves::Directory { path, directory, looked, print } => {
                 let print_now = directory_print(&path.path);
                 let due = now.duration_since(*looked).unwrap_or(DIRECTORY_LOOK) >= DIRECTORY_LOOK;
-                let handshakes = directory.cache.take_problems();
+                let handshakes: Vec<What> =
+                    directory.cache.take_problems().into_iter().map(What::Unfit).collect();
                 if !(all || due || print_now != *print || directory.is_settling()) {
                     (Vec::new(), Some(handshakes).filter(|told| !told.is_empty()))
                 } else {
@@ -88,17 +94,17 @@ impl Source {
         if let Some(mut problems) = problems {
             problems.truncate(DIRECTORY_PROBLEMS_MAX);
             let new = problems.iter().filter(|problem| !self.told.contains(problem));
-            changes.extend(new.cloned().map(What::Kept));
+            changes.extend(new.cloned());
             self.told = problems;
         }
         changes
     }
 
     /// Takes what the ACME client got.
-    pub(super) fn put(&mut self, new: Arc<Pair>) -> bool {
+    pub(super) fn put(&mut self, new: Arc<Pair>, origin: Origin) -> bool {
         match &mut self.serves {
-            Serves::Acme { pair, .. } => {
-                *pair = Some(new);
+            Serves::Acme { pair, is_placeholder, .. } => {
+                (*pair, *is_placeholder) = (Some(new), origin == Origin::Placeholder);
                 true
             }
             _ => false,
@@ -125,7 +131,7 @@ fn load_files(files: &CertificateFiles, now: SystemTime, found: &mut Vec<Late>) 
 fn load_directory(
     path: &FilePath,
     old: Option<&Source>,
-    state_dir: Option<&Path>,
+    options: &Options,
     now: SystemTime,
     found: &mut Vec<Late>,
 ) -> Option<Serves> {
@@ -134,8 +140,9 @@ fn load_directory(
         // With all that is loaded.
         Some(Serves::Directory { path: before, directory, .. }) if before.path == path.path => directory
             .look()
-            .map(|look| (look.directory.map_or_else(|| Arc::clone(directory), Arc::new), look.problems)),
-        _ => Directory::open(&path.path, state_dir)
+            .map(|look| (look.directory.map_or_else(|| Arc::clone(directory), Arc::new), look.problems))
+            .map(|(directory, told)| (directory, told.into_iter().filter_map(What::problem).collect())),
+        _ => Directory::open(&path.path, options.state_dir.as_deref(), options.thorough.then_some(now))
             .map(|(directory, problems)| (Arc::new(directory), problems)),
     };
     match opened {
@@ -156,7 +163,7 @@ fn load_directory(
 }
 
 /// `None` for the problems: nothing was read, so what was told before still holds.
-type Seen = (Vec<What>, Option<Vec<Problem>>);
+type Seen = (Vec<What>, Option<Vec<What>>);
 
 fn look_files(
     files: &CertificateFiles,
@@ -185,11 +192,11 @@ fn look_files(
             changes.extend(doubts.into_iter().map(What::Doubt));
             (changes, Some(Vec::new()))
         }
-        Err(problem) => (changes, Some(vec![problem])),
+        Err(problem) => (changes, Some(vec![What::Kept(problem)])),
     }
 }
 
-fn look_directory(directory: &mut Arc<Directory>, handshakes: Vec<Problem>) -> Seen {
+fn look_directory(directory: &mut Arc<Directory>, handshakes: Vec<What>) -> Seen {
     match directory.look() {
         Ok(look) => {
             let mut changes = Vec::new();
@@ -201,7 +208,7 @@ fn look_directory(directory: &mut Arc<Directory>, handshakes: Vec<Problem>) -> S
             }
             (changes, Some(handshakes.into_iter().chain(look.problems).collect()))
         }
-        Err(problem) => (Vec::new(), Some(vec![problem])),
+        Err(problem) => (Vec::new(), Some(vec![What::Kept(problem)])),
     }
 }
 

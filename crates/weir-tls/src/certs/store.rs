@@ -7,13 +7,13 @@
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use rustls::{server::ResolvesServerCert, sign::CertifiedKey};
 use weir_config::{CertificateIndex, Config, Late, ListenerTls, Severity};
 
-use crate::acme::Challenges;
+use crate::acme::{Challenges, Origin};
 
 use super::{
     pair::Pair,
@@ -48,6 +48,8 @@ pub struct Options {
     pub state_dir: Option<PathBuf>,
     /// What the ACME client has to answer in handshakes.
     pub challenges: Challenges,
+    /// Every certificate of a directory is read with its key, not only its names: for `weir check`, which has the time.
+    pub thorough: bool,
 }
 
 /// A store that was loaded, and what is hardly meant in it.
@@ -58,13 +60,18 @@ pub struct Loaded {
     pub warnings: Vec<Late>,
 }
 
+/// How far [`Status::ending`] looks ahead, in days.
+pub const ENDING_DAYS: [u16; 3] = [0, 7, 30];
+
 /// What is known of one of the file's `certificates`, for metrics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     /// Its name in the file.
     pub name: String,
-    /// When it ends; unknown of a directory, and before an ACME certificate is there.
+    /// When it ends; of a directory, the first of its certificates. Unknown before an ACME certificate is there.
     pub not_after: Option<SystemTime>,
+    /// How many end within so many days as [`ENDING_DAYS`] has at the same place.
+    pub ending: [usize; ENDING_DAYS.len()],
     /// How many certificates it has, and how many names they have.
     pub certificates: usize,
     /// See `certificates`.
@@ -96,8 +103,7 @@ impl Store {
             let old = previous.map(Store::sources);
             for certificate in &config.certificates {
                 let old = old.as_ref().and_then(|old| old.iter().find(|old| old.name == certificate.name));
-                let state_dir = options.state_dir.as_deref();
-                sources.extend(Source::load(certificate, old, state_dir, now, &mut found));
+                sources.extend(Source::load(certificate, old, options, now, &mut found));
             }
         }
         if found.iter().any(|late| late.severity == Severity::Error) {
@@ -125,11 +131,13 @@ impl Store {
     /// Before the first one, nothing is served under the name. It may wait for a look at the files: not on an event
     /// loop. During a reload, what is put into the old store after the new one is loaded is lost to the new one:
     /// whoever reloads holds back or repeats it.
-    pub fn put(&self, name: &str, certified: Arc<CertifiedKey>) -> bool {
+    pub fn put(&self, name: &str, certified: Arc<CertifiedKey>, origin: Origin) -> bool {
         let Some(pair) = Pair::of(certified).map(Arc::new) else { return false };
         let mut sources = self.sources();
-        let taken =
-            sources.iter_mut().find(|source| source.name == name).is_some_and(|source| source.put(pair));
+        let taken = sources
+            .iter_mut()
+            .find(|source| source.name == name)
+            .is_some_and(|source| source.put(pair, origin));
         if taken {
             self.swap(&sources);
         }
@@ -154,8 +162,8 @@ impl Store {
     }
 
     /// What is known of each certificate, in the order of the file.
-    pub fn status(&self) -> Vec<Status> {
-        self.sources().iter().map(status).collect()
+    pub fn status(&self, now: SystemTime) -> Vec<Status> {
+        self.sources().iter().map(|source| status(source, now)).collect()
     }
 
     /// Gives every resolver what is served now.
@@ -191,10 +199,13 @@ impl Served {
     }
 }
 
-fn status(source: &Source) -> Status {
+fn status(source: &Source, now: SystemTime) -> Status {
+    let now = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let moments = ENDING_DAYS.map(|days| now + u64::from(days) * 86_400);
     let mut status = Status {
         name: source.name.clone(),
         not_after: None,
+        ending: [0; ENDING_DAYS.len()],
         certificates: 0,
         names: 0,
         loaded: 0,
@@ -203,15 +214,19 @@ fn status(source: &Source) -> Status {
         failures: 0,
     };
     match &source.serves {
+        Serves::Acme { pair: None, .. } | Serves::Acme { is_placeholder: true, .. } => {}
         Serves::Files { pair, .. } | Serves::Acme { pair: Some(pair), .. } => {
             status.not_after = Some(pair.leaf.not_after);
+            status.ending = moments.map(|moment| usize::from(pair.leaf.ends() < moment));
             status.certificates = 1;
             status.names = pair.leaf.names.len();
             status.loaded = 1;
         }
-        Serves::Acme { pair: None, .. } => {}
         Serves::Directory { directory, .. } => {
             let cache = &directory.cache;
+            let first = directory.first_end().map(Duration::from_secs);
+            status.not_after = first.and_then(|first| SystemTime::UNIX_EPOCH.checked_add(first));
+            status.ending = moments.map(|moment| directory.ending(moment));
             status.certificates = directory.len();
             status.names = directory.names();
             status.loaded = cache.loaded();

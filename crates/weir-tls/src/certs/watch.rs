@@ -33,10 +33,22 @@ pub enum What {
     },
     /// The files are not right; what was served before still is. They are tried again.
     Kept(Problem),
+    /// Something is not right, and is not served; nothing was in its place before.
+    Unfit(Problem),
     /// They are served, but hardly meant so.
     Doubt(Problem),
     /// The OCSP response has ended, and is no longer sent along.
     StapleEnded,
+}
+
+impl What {
+    /// What is wrong, if something is.
+    pub(super) fn problem(self) -> Option<Problem> {
+        match self {
+            What::Kept(problem) | What::Unfit(problem) | What::Doubt(problem) => Some(problem),
+            What::Taken { .. } | What::StapleEnded => None,
+        }
+    }
 }
 
 /// Looks forever. `current` is asked each time: a reload changes the store.
@@ -63,6 +75,7 @@ impl fmt::Display for Change {
             What::Kept(problem) => {
                 write!(f, "certificate `{name}`: {problem}; the one before is still served")
             }
+            What::Unfit(problem) => write!(f, "certificate `{name}`: {problem}; it is not served"),
             What::Doubt(problem) => write!(f, "certificate `{name}`: {problem}"),
             What::StapleEnded => {
                 write!(f, "certificate `{name}`: its OCSP response has ended, and is not sent any more")

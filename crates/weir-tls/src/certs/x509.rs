@@ -1,5 +1,7 @@
 //! The parts of a certificate that are read here (RFC 5280 section 4.1), for all who read one.
 
+use std::time::SystemTime;
+
 use super::der::{BOOLEAN, INTEGER, OCTET_STRING, OID, Reader, SEQUENCE};
 
 /// id-ce-subjectAltName (RFC 5280 section 4.2.1.6), 2.5.29.17.
@@ -8,8 +10,8 @@ const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 /// Where the parts are.
 pub(crate) struct Certificate<'a> {
     pub(crate) serial: &'a [u8],
-    /// Two times.
-    pub(crate) validity: Reader<'a>,
+    /// Two times: see [`Certificate::period`].
+    validity: Reader<'a>,
     pub(crate) subject: Reader<'a>,
     /// The GeneralNames in subjectAltName, if it has any.
     pub(crate) alternative_names: Option<Reader<'a>>,
@@ -41,5 +43,32 @@ impl<'a> Certificate<'a> {
             }
         }
         Some(Self { serial, validity, subject, alternative_names })
+    }
+
+    /// From when until when it is valid.
+    pub(crate) fn period(&self) -> Option<(SystemTime, SystemTime)> {
+        let mut validity = self.validity;
+        Some((validity.time()?, validity.time()?))
+    }
+}
+
+/// What is read of a list of revoked certificates (RFC 5280 section 5.1).
+pub(crate) struct RevocationList<'a> {
+    /// The contents of the issuer's name.
+    pub(crate) issuer: &'a [u8],
+    /// When the next one should be there.
+    pub(crate) next_update: Option<SystemTime>,
+}
+
+impl<'a> RevocationList<'a> {
+    /// `None` if it is none.
+    pub(crate) fn read(der: &'a [u8]) -> Option<Self> {
+        let mut body = Reader::new(der).enter(SEQUENCE)?.enter(SEQUENCE)?;
+        body.take(INTEGER); // version
+        body.take(SEQUENCE)?; // signature
+        let issuer = body.take(SEQUENCE)?;
+        body.time()?; // thisUpdate
+        // What comes instead, if it is left out, is no time.
+        Some(Self { issuer, next_update: body.time() })
     }
 }

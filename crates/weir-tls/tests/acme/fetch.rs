@@ -19,13 +19,8 @@ use crate::pki::Pki;
 
 /// The body of a page that this machine serves over HTTPS.
 pub(crate) async fn get(pki: &Pki, url: &str) -> Vec<u8> {
-    try_get(pki, url).await.expect("it answers")
-}
-
-/// The same, or `None` if there is no whole answer.
-pub(crate) async fn try_get(pki: &Pki, url: &str) -> Option<Vec<u8>> {
-    let response = Plain::new(pki).0.get(url.parse().expect("a URL")).await.ok()?;
-    Some(response.into_body().collect().await.ok()?.to_bytes().to_vec())
+    let response = Plain::new(pki).0.get(url.parse().expect("a URL")).await.expect("it answers");
+    response.into_body().collect().await.expect("the answer is whole").to_bytes().to_vec()
 }
 
 pub(crate) struct Plain(Client<HttpsConnector<HttpConnector>, BodyWrapper<Bytes>>);

@@ -12,12 +12,12 @@ use rustls::pki_types::pem::PemObject;
 use rustls::sign::CertifiedKey;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use weir_tests::folder::Folder;
 use weir_tls::acme::{
     Account, BackOff, Challenge, Event, External, Keeper, KeyType, Order, Origin, Pace, Problem, Why,
 };
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-use crate::folder::Folder;
 use crate::pki::Pki;
 use crate::site::Site;
 
@@ -52,7 +52,7 @@ impl Keeping {
             challenge: Challenge::Http01,
             key_type: KeyType::Ecdsa,
         };
-        Keeping::with(vec![order], Arc::new(Folder::new("state")), site.challenges.clone())
+        Keeping::with(vec![order], Arc::new(Folder::new("acme")), site.challenges.clone())
     }
 
     /// Another process with the same files and the same site.
@@ -192,7 +192,7 @@ pub(crate) fn external(key_id: &str, hmac_key: &str) -> External {
 }
 
 /// An event, with a way to ask whether it is of a kind.
-pub(crate) struct Seen(Event);
+pub(crate) struct Seen(pub(crate) Event);
 
 pub(crate) struct Served {
     pub(crate) name: String,
@@ -202,6 +202,7 @@ pub(crate) struct Served {
 
 #[derive(Debug)]
 pub(crate) struct Failed {
+    pub(crate) served_until: Option<SystemTime>,
     pub(crate) problem: Problem,
     pub(crate) failures: u32,
     pub(crate) next_try: SystemTime,
@@ -229,7 +230,9 @@ impl Seen {
 
     pub(crate) fn failed(self) -> Option<Failed> {
         match self.0 {
-            Event::Failed { problem, failures, next_try, .. } => Some(Failed { problem, failures, next_try }),
+            Event::Failed { served_until, problem, failures, next_try, .. } => {
+                Some(Failed { served_until, problem, failures, next_try })
+            }
             _ => None,
         }
     }

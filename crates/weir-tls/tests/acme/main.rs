@@ -6,10 +6,8 @@
 #![forbid(unsafe_code)]
 
 mod fetch;
-mod folder;
 mod front;
 mod keeping;
-mod pebble;
 mod pki;
 mod site;
 
@@ -18,16 +16,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use rustls::crypto::CryptoProvider;
+use weir_tests::pebble::{BLOCKED, LIFETIME, Pebble, Setup};
 use weir_tls::acme::{Challenge, Event, KeyType, Origin, Why};
 
 use crate::front::Front;
 use crate::keeping::{Keeping, Seen};
-use crate::pebble::{Pebble, Setup};
 use crate::pki::Pki;
 use crate::site::Site;
-
-/// How long the authority's certificates last.
-pub(crate) const LIFETIME: Duration = Duration::from_secs(3600);
 
 /// Into the last third of the lifetime of a certificate that was issued just now.
 const RENEWAL_TIME: Duration = Duration::from_secs(2450);
@@ -45,7 +40,7 @@ async fn world_with(nonce_reject: u8, external: Option<(&'static str, &'static s
     let pki = Pki::new();
     let site = Site::start().await;
     let setup = Setup { http_port: site.http_port, tls_port: site.tls_port, nonce_reject, external };
-    let pebble = Pebble::start(&pki, &setup).await;
+    let pebble = Pebble::start(&pki.authority, &setup);
     (pki, site, pebble)
 }
 
@@ -124,6 +119,7 @@ async fn a_renewal_that_fails_keeps_the_old_certificate_and_says_why() {
         assert!(failed.problem.to_string().contains(words), "{words:?} is not in {}", failed.problem);
     }
     assert!(failed.next_try > keeping.now() && failed.failures == 1, "{failed:?}");
+    assert_eq!(failed.served_until, Some(first_end));
     // What is served is still the first one.
     let status = keeper.status()[0].clone();
     assert_eq!((status.failed, status.failures, status.not_after), (1, 1, Some(first_end)));
@@ -271,7 +267,7 @@ async fn an_account_that_the_authority_has_forgotten_is_made_anew() {
     keeping.until(Seen::issued).await;
     assert_eq!(pebble.logged("POST /sign-me-up"), 1);
 
-    pebble.restart(&pki).await;
+    pebble.restart();
     keeping.orders[0].key_type = KeyType::Rsa;
     keeper.change(keeping.orders.clone()).expect("the orders are fine");
     assert_eq!(keeping.until(Seen::ordering).await, Why::Changed);
@@ -301,7 +297,7 @@ async fn what_cannot_work_is_said_in_words() {
     let mut keeping = Keeping::new(&pki, &site, &pebble.directory);
 
     // The authority's policy.
-    keeping.orders[0].domains = vec!["blocked.example".to_owned()];
+    keeping.orders[0].domains = vec![BLOCKED.to_owned()];
     let keeper = keeping.start().expect("a new state directory is fine");
     let text = keeping.until(Seen::failed).await.problem.to_string();
     for words in ["ordering a certificate for blocked.example from https://", "(rejectedIdentifier)"] {
@@ -323,6 +319,7 @@ async fn what_cannot_work_is_said_in_words() {
     keeping.orders[0].account.ca = Some(b"no PEM".to_vec());
     let text = keeper.change(keeping.orders.clone()).expect_err("there is no CA in it").to_string();
     assert!(text.contains("certificate `shop`: the `ca` for the ACME directory"), "{text}");
+    keeping.orders[0].account.ca = Some(pki.ca.clone());
     drop(keeper);
     keeping.open_to_others();
     let text = keeping.start().err().expect("others may enter").to_string();
@@ -334,4 +331,24 @@ async fn what_cannot_work_is_said_in_words() {
 fn events_are_lines_for_the_log() {
     let event = Event::Ordering { name: "shop".to_owned(), why: Why::Due };
     assert_eq!(event.to_string(), "certificate `shop`: ordering, because it is time to renew it");
+}
+
+/// Whether somebody has to get up at night for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_order_says_what_clients_get_meanwhile() {
+    let pki = Pki::new();
+    let mut keeping = Keeping::new(&pki, &Site::start().await, "https://127.0.0.1:1/dir");
+    let _keeper = keeping.start().expect("a new state directory is fine");
+    let is_failed = |Seen(event): Seen| matches!(event, Event::Failed { .. }).then_some(event);
+    let mut event = keeping.until(is_failed).await;
+    let text = event.to_string();
+    assert!(text.ends_with("; clients get a self-signed placeholder, for there is none before"), "{text}");
+    if let Event::Failed { served_until, .. } = &mut event {
+        *served_until = Some(SystemTime::UNIX_EPOCH);
+    }
+    let text = event.to_string();
+    assert!(
+        text.ends_with("; the one before is still served, its end is Thu, 01 Jan 1970 00:00:00 GMT"),
+        "{text}"
+    );
 }

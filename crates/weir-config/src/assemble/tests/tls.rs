@@ -110,6 +110,35 @@ pools: { a: { servers: ['10.0.0.1:1'], tls: { danger_accept_any_certificate: tru
 }
 
 #[test]
+fn an_acme_server_has_no_certificate_to_show() {
+    let check = |modes: &[&str], expected: &[&str]| {
+        let listener = |mode: &&str| {
+            format!(
+                "  - {{ bind: ':44{}', tls: {{ certificates: [auto], client_auth: {{ ca: /ca, mode: {mode} }} }}, pool: a }}\n",
+                mode.len()
+            )
+        };
+        let text = format!(
+            "
+certificates: {{ auto: {{ acme: {{ domains: [a.example.com], challenge: tls-alpn-01 }} }} }}
+listeners:
+{}
+pools: {{ a: {{ servers: ['10.0.0.1:1'] }} }}
+",
+            modes.iter().map(listener).collect::<String>()
+        );
+        let checked = load(&text);
+        let warnings: Vec<&str> = checked.warnings.iter().map(|warning| warning.message.as_str()).collect();
+        assert_eq!(warnings, expected, "{modes:?}");
+    };
+    let expected =
+        "`auto` is ordered by `tls-alpn-01`, but no listener has `tls` that lets in who shows no certificate";
+    check(&["required"], &[expected]);
+    // The question may be asked at any of them.
+    check(&["required", "optional "], &[]);
+}
+
+#[test]
 fn what_is_found_in_files_is_shown_at_its_place() {
     let checked = load(WHOLE);
     let CertificateSource::Files(files) = &checked.config.certificates[0].source else { panic!("no files") };

@@ -65,12 +65,19 @@ fn http2(out: &mut Exposition, registry: &Registry) {
 }
 
 fn certificates(out: &mut Exposition, state: &State) {
-    let statuses = state.certificates.store().status();
-    let help = "When the certificate that is served ends, in seconds since 1970.";
+    let statuses = state.certificates.store().status(SystemTime::now());
+    let help = "When the certificate that is served ends, or the first of them, in seconds since 1970.";
     let mut family = out.gauge("weir_certificate_expiry_timestamp_seconds", help);
     for status in &statuses {
         if let Some(not_after) = status.not_after {
             family.sample(&[("certificate", &status.name)], timestamp(not_after));
+        }
+    }
+    let help = "Certificates that end within so many days; with 0, that have ended.";
+    let mut family = out.gauge("weir_certificates_ending", help);
+    for status in &statuses {
+        for (days, count) in certs::ENDING_DAYS.iter().zip(status.ending) {
+            family.sample(&[("certificate", &status.name), ("days", &days.to_string())], count as u64);
         }
     }
     type Get = fn(&certs::Status) -> u64;

@@ -13,7 +13,7 @@ use rustls::{SignatureAlgorithm, SignatureScheme, sign::CertifiedKey};
 
 use super::{Client, Folder, checked, load, made, made_rsa, resolve, served};
 use crate::{
-    acme::Challenges,
+    acme::{Challenges, Origin},
     certs::{Options, Store, pair::Pair, pair::Text, problem::Part},
 };
 
@@ -100,15 +100,24 @@ fn what_the_acme_client_puts_in_is_served_and_survives_a_reload() {
     let store = load(&checked).store;
     assert_eq!(served(&store, "auto.example").as_deref(), Some("a.example"));
 
-    assert!(store.put("auto", certified(&["auto.example"])));
-    assert!(!store.put("files", certified(&["auto.example"])), "files are not the ACME client's");
-    assert!(!store.put("nobody", certified(&["auto.example"])));
+    // A placeholder counts for nothing, and no date stands for it.
+    assert!(store.put("auto", certified(&["auto.example"]), Origin::Placeholder));
+    assert_eq!(served(&store, "auto.example").as_deref(), Some("auto.example"));
+    let status = &store.status(SystemTime::now())[1];
+    assert_eq!((status.certificates, status.not_after), (0, None));
+
+    assert!(store.put("auto", certified(&["auto.example"]), Origin::Issued));
+    assert!(
+        !store.put("files", certified(&["auto.example"]), Origin::Issued),
+        "files are not the ACME client's"
+    );
+    assert!(!store.put("nobody", certified(&["auto.example"]), Origin::Issued));
     assert_eq!(served(&store, "auto.example").as_deref(), Some("auto.example"));
 
     let again =
         Store::load(&checked.config, Some(&store), &Options::default(), SystemTime::now()).ok().unwrap();
     assert_eq!(served(&again.store, "auto.example").as_deref(), Some("auto.example"));
-    let status = again.store.status();
+    let status = again.store.status(SystemTime::now());
     assert_eq!(
         (status[1].name.as_str(), status[1].certificates, status[1].not_after.is_some()),
         ("auto", 1, true)
@@ -123,7 +132,7 @@ fn a_swap_leaves_no_handshake_without_a_certificate() {
     let acme = "{ acme: { domains: [auto.example] } }".to_owned();
     let store = load(&checked(&[("auto", acme), ("a", format!("{{ cert: {} }}", path.display()))])).store;
     let both = [certified(&["auto.example"]), certified(&["auto.example"])];
-    assert!(store.put("auto", Arc::clone(&both[0])));
+    assert!(store.put("auto", Arc::clone(&both[0]), Origin::Issued));
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let shakes = || {
@@ -138,7 +147,7 @@ fn a_swap_leaves_no_handshake_without_a_certificate() {
         let mut swaps = 0;
         while swaps < SWAPS || workers.iter().any(|worker| !worker.is_finished()) {
             swaps += 1;
-            store.put("auto", Arc::clone(&both[swaps % 2]));
+            store.put("auto", Arc::clone(&both[swaps % 2]), Origin::Issued);
             done.store(swaps >= SWAPS, Ordering::Relaxed);
         }
     });

@@ -1,8 +1,13 @@
 //! Directories of certificates: found by the names inside, read when asked for, never trusted by the index.
 
-use std::{fs, path::Path, sync::Arc, time::SystemTime};
+use std::{
+    fs,
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
-use rcgen::KeyPair;
+use rcgen::{KeyPair, date_time_ymd};
 
 use super::{Folder, checked, later, load, made, served, signed};
 use crate::certs::{Options, Store, directory::Directory, entry::Cache, entry::Entry};
@@ -27,12 +32,12 @@ fn both_forms_of_files_are_found_by_the_names_inside() {
     let loaded = load(&many(&folder));
     assert!(loaded.warnings.is_empty());
     let store = loaded.store;
-    assert_eq!(store.status()[0].loaded, 0, "nothing is read before it is asked for");
+    assert_eq!(store.status(later(0))[0].loaded, 0, "nothing is read before it is asked for");
     assert_eq!(served(&store, "pair.example").as_deref(), Some("pair.example"));
     assert_eq!(served(&store, "www.pair.example").as_deref(), Some("pair.example"));
     assert_eq!(served(&store, "single.example").as_deref(), Some("single.example"));
     assert_eq!(served(&store, "other.example").as_deref(), Some("single.example"), "the first file by name");
-    let status = &store.status()[0];
+    let status = &store.status(later(0))[0];
     assert_eq!((status.certificates, status.names, status.loaded, status.loads), (2, 3, 2, 2));
 }
 
@@ -53,9 +58,63 @@ fn what_is_not_right_is_warned_of_and_left_out() {
     );
     // A key that does not fit shows when it is asked for: then the default is served, and the log says why.
     assert_eq!(served(&loaded.store, "d.example").as_deref(), Some("a.example"));
-    assert_eq!(loaded.store.status()[0].failures, 1);
+    assert_eq!(loaded.store.status(later(0))[0].failures, 1);
     let told: Vec<String> = loaded.store.look(later(0), false).iter().map(ToString::to_string).collect();
     assert!(told.iter().any(|line| line.contains("d.pem: the private key does not belong")), "{told:?}");
+    assert!(told.iter().all(|line| line.ends_with("; it is not served")), "{told:?}");
+}
+
+#[test]
+fn a_thorough_look_finds_what_handshakes_would() {
+    let folder = Folder::new();
+    let key = KeyPair::generate().unwrap();
+    let ending = |year| signed(&["x.example"], &key, |params| params.not_after = date_time_ymd(year, 1, 1));
+    folder.write("certs/a.pem", made(&["a.example"]).both());
+    folder.write("certs/b.pem", ending(2021).both());
+    folder.write("certs/c.pem", format!("{}{}", ending(2090).cert, made(&["c.example"]).key));
+    let options = Options { thorough: true, ..Options::default() };
+    let loaded = Store::load(&many(&folder).config, None, &options, SystemTime::now()).ok().unwrap();
+    let dir = folder.path("certs").display().to_string();
+    let warned: Vec<String> = loaded.warnings.iter().map(|late| late.message.replace(&dir, "DIR")).collect();
+    assert_eq!(
+        warned,
+        [
+            "DIR/b.pem: the certificate has expired on 2021-01-01",
+            "DIR/c.pem: the private key does not belong to the certificate in DIR/c.pem"
+        ]
+    );
+}
+
+#[test]
+fn when_they_end_is_known_without_a_handshake() {
+    let folder = Folder::new();
+    let key = KeyPair::generate().unwrap();
+    let write = |name: &str, year: i32| {
+        let made = signed(&[name], &key, |params| params.not_after = date_time_ymd(year, 1, 1));
+        folder.write(&format!("certs/{name}.pem"), made.both());
+    };
+    write("a.example", 2051);
+    write("b.example", 2050);
+    // From the files, and from the index.
+    for _ in 0..2 {
+        let store = Store::load(&many(&folder).config, None, &with_state(&folder), SystemTime::now());
+        let store = store.ok().unwrap().store;
+        let first = SystemTime::from(date_time_ymd(2050, 1, 1));
+        let check = |days_before: u64, ending: [usize; 3]| {
+            let status = store.status(first - Duration::from_secs(days_before * 86_400))[0].clone();
+            assert_eq!((status.not_after, status.ending, status.loaded), (Some(first), ending, 0));
+        };
+        check(31, [0, 0, 0]);
+        check(29, [0, 0, 1]);
+        check(6, [0, 1, 1]);
+        let status = store.status(first + Duration::from_secs(364 * 86_400))[0].clone();
+        assert_eq!(status.ending, [1, 2, 2]);
+    }
+    // A renewed one, when it is taken.
+    let store = load(&many(&folder)).store;
+    write("b.example", 2052);
+    (0..2).for_each(|_| drop(store.look(later(0), true)));
+    assert_eq!(store.status(later(0))[0].not_after, Some(SystemTime::from(date_time_ymd(2051, 1, 1))));
 }
 
 #[test]
@@ -170,7 +229,7 @@ fn no_more_than_the_limit_is_held_with_keys_and_what_is_used_stays() {
     }
     let cache = Cache::new(folder.dir(), 3);
     let entries: Vec<Arc<Entry>> =
-        names.iter().map(|name| Arc::new(Entry::new(&format!("{name}.pem"), 0))).collect();
+        names.iter().map(|name| Arc::new(Entry::new(&format!("{name}.pem"), 0, 0))).collect();
     for (name, entry) in names.iter().zip(&entries) {
         assert!(entry.get(Some(name), &cache).is_some());
         assert!(entries[0].get(Some(&names[0]), &cache).is_some(), "the first is used all the time");
@@ -231,6 +290,6 @@ fn fifty_thousand() {
         }
     });
     time("a look at every file", &mut || assert!(store.look(later(0), true).is_empty()));
-    println!("{:?}", store.status()[0]);
-    let _ = Directory::open(Path::new("/nowhere"), None).unwrap_err();
+    println!("{:?}", store.status(later(0))[0]);
+    let _ = Directory::open(Path::new("/nowhere"), None, None).unwrap_err();
 }

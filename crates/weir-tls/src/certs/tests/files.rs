@@ -170,7 +170,8 @@ fn certificates_out_of_their_time_or_without_a_name_are_warned_of() {
         params.not_before = rcgen::date_time_ymd(2001, 1, 1);
         params.not_after = rcgen::date_time_ymd(2003, 2, 1);
     });
-    let said = "DIR/a.pem: the certificate has expired on 2003-02-01 = renew it; clients refuse it";
+    let said =
+        "DIR/a.pem: the certificate has expired on 2003-02-01 = renew it; it is refused wherever it is shown";
     check(old.cert.as_bytes(), old.key.as_bytes(), said);
     let young = signed(&["a.example"], &key, |params| params.not_before = rcgen::date_time_ymd(3001, 1, 31));
     check(
@@ -241,9 +242,42 @@ fn an_ocsp_response_is_sent_along_until_it_ends() {
     let revoked = with(&ocsp(&[7], "20990101000000Z", 0xa1)).ok().unwrap();
     assert!(revoked.warnings[0].message.ends_with("does not say that the certificate is good"));
     let refused = |response: &[u8]| with(response).err().expect("it is refused")[0].message.clone();
-    assert!(refused(&ocsp(&[8], "20990101000000Z", 0x80)).ends_with("is about another certificate"));
     assert!(refused(b"hello").ends_with("this is no OCSP response in DER"));
-    assert!(refused(&[0x30, 3, 0x0a, 1, 6]).ends_with("the OCSP responder had no answer"));
+    for (unfit, expected) in [
+        (ocsp(&[8], "20990101000000Z", 0x80), "is about another certificate, and is not used"),
+        (vec![0x30, 3, 0x0a, 1, 6], "says that there was none, and is not used"),
+    ] {
+        let loaded = with(&unfit).ok().unwrap();
+        assert!(loaded.warnings[0].message.ends_with(expected), "{:?}", loaded.warnings[0].message);
+        assert_eq!(staple(&loaded.store), None);
+    }
+}
+
+#[test]
+fn a_renewed_certificate_does_not_wait_for_its_ocsp_response() {
+    let folder = Folder::new();
+    let numbered = |name: &str, serial: u64| {
+        signed(&[name], &KeyPair::generate().unwrap(), |params| params.serial_number = Some(serial.into()))
+    };
+    let cert = folder.write("a.pem", numbered("old.example", 7).both());
+    let response = folder.write("a.ocsp", ocsp(&[7], "20990101000000Z", 0x80));
+    let store =
+        load(&checked(&[("a", format!("{{ cert: {}, ocsp: {} }}", cert.display(), response.display()))]))
+            .store;
+    let staple = || super::resolve(&store, "x.example", &super::Client::default()).unwrap().ocsp.clone();
+    assert!(staple().is_some());
+
+    folder.replace("a.pem", numbered("new.example", 8).both());
+    let told: Vec<String> =
+        (0..3).flat_map(|_| store.look(later(0), false)).map(|change| change.to_string()).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[1].ends_with("is about another certificate, and is not used (fetch a new one)"), "{told:?}");
+    assert_eq!((served(&store, "x.example").as_deref(), staple()), (Some("new.example"), None));
+
+    let fresh = ocsp(&[8], "20990101000000Z", 0x80);
+    folder.replace("a.ocsp", &fresh);
+    (0..2).for_each(|_| drop(store.look(later(0), false)));
+    assert_eq!(staple(), Some(fresh));
 }
 
 /// An OCSP response about one serial number, without a signature.
