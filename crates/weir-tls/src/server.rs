@@ -52,8 +52,8 @@ impl Server {
             [(protocols.h2, &b"h2"[..]), (protocols.http1, b"http/1.1"), (true, TLS_ALPN_01_PROTOCOL)];
         config.alpn_protocols =
             spoken.into_iter().filter(|(is_spoken, _)| *is_spoken).map(|(_, name)| name.to_vec()).collect();
-        // Who names suites means their order.
-        config.ignore_client_order = settings.ciphers.is_some();
+        // Ours is the order: that of the file, or one that no client can talk down.
+        config.ignore_client_order = true;
         // Tickets hold the whole state: nothing is stored here, and any worker and any node can resume.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         match tickets {

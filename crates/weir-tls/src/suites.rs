@@ -9,14 +9,26 @@ use weir_config::{CipherSuite, TlsVersion};
 
 /// aws-lc-rs, with these suites in this order, or with all.
 pub(crate) fn provider(ciphers: Option<&[CipherSuite]>) -> CryptoProvider {
-    let provider = aws_lc_rs::default_provider();
-    match ciphers {
-        None => provider,
-        Some(ciphers) => {
-            CryptoProvider { cipher_suites: ciphers.iter().map(|suite| of(*suite)).collect(), ..provider }
-        }
+    let ciphers = ciphers.unwrap_or(&ALL_BY_PREFERENCE);
+    CryptoProvider {
+        cipher_suites: ciphers.iter().map(|suite| of(*suite)).collect(),
+        ..aws_lc_rs::default_provider()
     }
 }
+
+/// All of them, the preferred one first: AES-128 is as safe as anybody needs and the fastest where the processor has AES, as
+/// nearly all do by now.
+const ALL_BY_PREFERENCE: [CipherSuite; 9] = [
+    CipherSuite::TLS_AES_128_GCM_SHA256,
+    CipherSuite::TLS_AES_256_GCM_SHA384,
+    CipherSuite::TLS_CHACHA20_POLY1305_SHA256,
+    CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+    CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+    CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+    CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+];
 
 static FROM_TLS12: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
 static FROM_TLS13: [&SupportedProtocolVersion; 1] = [&TLS13];
@@ -55,6 +67,13 @@ fn of(suite: CipherSuite) -> SupportedCipherSuite {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_suites_are_there_by_default() {
+        assert_eq!(ALL_BY_PREFERENCE.len(), CipherSuite::ALL.len());
+        assert!(CipherSuite::ALL.iter().all(|suite| ALL_BY_PREFERENCE.contains(suite)));
+        assert_eq!(provider(None).cipher_suites.len(), aws_lc_rs::ALL_CIPHER_SUITES.len());
+    }
 
     #[test]
     fn each_suite_is_what_its_name_says() {

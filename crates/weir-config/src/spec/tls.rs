@@ -22,7 +22,7 @@ pub(super) static LISTENER_TLS: Section = Section {
             Shape::List(&CIPHERS),
             "The only cipher suites, for all versions, by their IANA names, the preferred one first.",
         )
-        .settled("all that are safe"),
+        .settled("all that are safe, AES-128 first"),
         key("handshake_timeout", Shape::One(Kind::Duration), "From the accept to the end of the handshake.")
             .default("10s"),
         key("client_auth", Shape::Section(&CLIENT_AUTH), "Certificates of clients; without it, none is asked for."),
