@@ -15,6 +15,9 @@ use crate::{
     head::{RequestHead, ResponseHead},
 };
 
+/// Room for the text of a head that is kept for the next one, in bytes at most: few heads need more.
+pub(super) const TEXT_BYTES_KEPT: usize = 1024;
+
 /// How a stream came to its end, which decides what frames for it mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ClosedBy {
@@ -91,6 +94,7 @@ pub(super) struct Recv {
     pub(super) trailers: Option<Vec<u8>>,
     /// Server: the request, until it is taken.
     pub(super) request: RequestHead,
+    /// Its text; or room for one.
     pub(super) text: Vec<u8>,
     pub(super) refusal: Option<Refusal>,
     /// Client: heads that were not taken yet.
@@ -134,8 +138,6 @@ impl Stream {
 
     /// Ready to be another one. Small allocations stay for it.
     pub(super) fn clear(&mut self) {
-        /// More than this, in bytes, is not kept for heads that hardly ever need it.
-        const TEXT_BYTES_KEPT: usize = 4096;
         let Recv { request, text, queue, mut responses, .. } = std::mem::take(&mut self.recv);
         // Heads that nobody took: whoever comes next must not take them for its own.
         responses.clear();

@@ -32,7 +32,9 @@ pub(crate) struct Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         if let Some(key) = self.key {
-            self.home.mux.borrow_mut().release(key, self.code);
+            let mut mux = self.home.mux.borrow_mut();
+            mux.give_back(key, mem::take(&mut self.text));
+            mux.release(key, self.code);
         }
     }
 }
@@ -171,9 +173,11 @@ impl Stream {
 
     /// Forgets the text of the last head.
     pub(crate) fn forget_text(&mut self) {
-        mem::take(&mut self.text);
+        let text = mem::take(&mut self.text);
         if let Some(key) = self.key {
-            self.home.mux.borrow_mut().forget_head(key);
+            let mut mux = self.home.mux.borrow_mut();
+            mux.give_back(key, text);
+            mux.forget_head(key);
         }
     }
 }

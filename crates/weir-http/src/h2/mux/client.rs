@@ -100,9 +100,7 @@ impl Mux {
         if let Some(mut response) = stream.recv.responses.pop_front() {
             std::mem::swap(&mut response.head, head);
             std::mem::swap(&mut response.text, text);
-            if response.text.capacity() >= self.text.capacity() {
-                self.text = response.text;
-            }
+            stream.recv.text = response.text;
             return Poll::Ready(Ok(()));
         }
         if let Some(end) = stream.end {
@@ -121,7 +119,8 @@ impl Mux {
     ) -> Result<(), Fatal> {
         let Some(stream) = self.streams.get(key) else { return Ok(()) };
         let rules = ResponseRules { limits: &self.settings.head, end_stream, to_head: stream.is_to_head };
-        let mut response = Response { text: std::mem::take(&mut self.text), head: ResponseHead::default() };
+        let mut response =
+            Response { text: std::mem::take(&mut stream.recv.text), head: ResponseHead::default() };
         let (decoder, scratch) = (&mut self.decoder, &mut self.scratch);
         match decode_response(decoder, bytes, &rules, scratch, &mut response.text, &mut response.head) {
             Ok(()) => {}

@@ -25,6 +25,15 @@ impl Mux {
         self.poke();
     }
 
+    /// The text of a head that was taken from the stream has had its use: it is room for another one, unless it is large.
+    pub fn give_back(&mut self, key: StreamKey, text: Vec<u8>) {
+        if (1..=stream::TEXT_BYTES_KEPT).contains(&text.capacity())
+            && let Some(stream) = self.streams.get(key)
+        {
+            stream.recv.text = text;
+        }
+    }
+
     /// The holder is done with the stream. If it has not ended: after a complete answer the client is to stop sending
     /// ([`Mux::linger`]), otherwise it is reset with `code` (CANCEL for an abandoned request, INTERNAL_ERROR for an
     /// answer that broke off).

@@ -234,3 +234,22 @@ fn what_is_reset_before_it_was_accepted_is_never_seen() {
     assert_eq!(mux.accept(), None);
     assert_eq!(mux.streams_open(), 1);
 }
+
+#[test]
+fn heads_are_decoded_into_the_room_of_those_before() {
+    let mut mux = server();
+    let mut rooms = Vec::new();
+    for n in 0..4 {
+        feed(&mut mux, &get(2 * n + 1));
+        let key = mux.accept().expect("a request waits");
+        let (mut head, mut text) = (RequestHead::default(), Vec::new());
+        mux.take_request(key, &mut head, &mut text);
+        rooms.push(text.as_ptr());
+        mux.send_head(key, OK, true).expect("open");
+        mux.give_back(key, text);
+        mux.give_back(key, Vec::new());
+        mux.release(key, E::CANCEL);
+        output(&mut mux);
+    }
+    assert_eq!(rooms[2..], rooms[..2], "two take turns: one is decoded into while the other is held");
+}
