@@ -25,7 +25,8 @@ use super::{
     problem::{Part, Problem},
 };
 
-/// The most threads that look through a directory.
+/// The most threads that look through a directory; and as many where all files must be read, since what is not in the
+/// page cache waits for the disk rather than for a CPU.
 const THREADS_MAX: usize = 16;
 const INDEX_HEAD: &str = "weir certificates 2";
 
@@ -65,7 +66,8 @@ pub(super) fn scan(dir: &Path, known: &Known) -> Result<(Vec<Found>, Vec<Broken>
     }
     let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
     let handle = rustix::fs::openat(CWD, dir, flags, Mode::empty()).map_err(|error| cannot(error.into()))?;
-    let results: Vec<Result<Found, _>> = in_parallel(&files, |file| {
+    let threads = if known.is_empty() { THREADS_MAX } else { cpus() };
+    let results: Vec<Result<Found, _>> = in_parallel(threads, &files, |file| {
         look(dir, &handle, file, known).map_err(|problem| (Box::from(file.as_str()), problem))
     });
     let (mut found, mut problems) = (Vec::with_capacity(results.len()), Vec::new());
@@ -84,12 +86,16 @@ pub(super) fn audit(dir: &Path, found: &[Found], now: SystemTime) -> Vec<Problem
         Ok(pair) => pair.doubts(&dir.join(&*one.file).display().to_string(), now),
         Err(problem) => vec![problem],
     };
-    in_parallel(found, look).into_iter().flatten().collect()
+    in_parallel(cpus(), found, look).into_iter().flatten().collect()
+}
+
+/// As many threads as can run at once: more would only take time from the workers.
+fn cpus() -> usize {
+    thread::available_parallelism().map_or(1, |count| count.get().min(THREADS_MAX))
 }
 
 /// The results in the order of the items.
-fn in_parallel<T: Sync, R: Send>(items: &[T], look: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let threads = thread::available_parallelism().map_or(1, |count| count.get().min(THREADS_MAX));
+fn in_parallel<T: Sync, R: Send>(threads: usize, items: &[T], look: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let (share, look) = (items.len().div_ceil(threads).max(1), &look);
     thread::scope(|scope| {
         let parts: Vec<_> = items
