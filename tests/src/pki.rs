@@ -6,9 +6,9 @@ use std::{
 };
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose,
-    IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256, RevokedCertParams, RsaKeySize,
-    SanType, SerialNumber, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CustomExtension, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256,
+    RevokedCertParams, RsaKeySize, SanType, SerialNumber, date_time_ymd,
 };
 
 /// So many authorities have been made: each has a name of its own.
@@ -36,14 +36,27 @@ pub struct Identity {
 impl Authority {
     /// One of its own.
     pub fn new() -> Self {
+        let (params, key) = Self::prepare();
+        let pem = params.self_signed(&key).expect("it can be signed").pem();
+        Self { pem, issuer: Issuer::new(params, key) }
+    }
+
+    /// One that this one vouches for: its own certificate belongs into the chains of those that it signs.
+    pub fn intermediate(&self) -> Self {
+        let (mut params, key) = Self::prepare();
+        params.custom_extensions.push(filler());
+        let pem = params.signed_by(&key, &self.issuer).expect("it can be signed").pem();
+        Self { pem, issuer: Issuer::new(params, key) }
+    }
+
+    fn prepare() -> (CertificateParams, KeyPair) {
         let key = KeyPair::generate().expect("keys can be made");
         let mut params = CertificateParams::new(Vec::new()).expect("no name is a fine name");
         let number = MADE.fetch_add(1, Relaxed);
         params.distinguished_name.push(DnType::CommonName, format!("Authority {number} of tests"));
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let pem = params.self_signed(&key).expect("it can be signed").pem();
-        Self { pem, issuer: Issuer::new(params, key) }
+        (params, key)
     }
 
     /// For a server of these names, on ECDSA.
@@ -51,7 +64,12 @@ impl Authority {
         self.sign(names, |_| {}, &ecdsa())
     }
 
-    /// The same on RSA.
+    /// The same, as long as those of public authorities.
+    pub fn long_server(&self, names: &[&str]) -> Identity {
+        self.sign(names, |params| params.custom_extensions.push(filler()), &ecdsa())
+    }
+
+    /// The same as [`Authority::server`] on RSA.
     pub fn rsa_server(&self, names: &[&str]) -> Identity {
         let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).expect("keys can be made");
         self.sign(names, |_| {}, &key)
@@ -136,6 +154,12 @@ impl Identity {
     pub fn both(&self) -> String {
         self.cert.clone() + &self.key
     }
+}
+
+/// What certificates of public authorities have besides and nobody here asks for, in one extension: the stamps of two
+/// logs (RFC 6962 section 3.3), addresses and policies.
+fn filler() -> CustomExtension {
+    CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 11129, 2, 4, 2], vec![7; 450])
 }
 
 fn ecdsa() -> KeyPair {

@@ -7,11 +7,13 @@ use std::{
     thread,
 };
 
+pub use rustls::ClientConfig;
 use rustls::{
-    ClientConfig, ClientConnection, HandshakeKind, RootCertStore, ServerConfig, ServerConnection,
-    StreamOwned,
+    ClientConnection, HandshakeKind, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
+    client::Resumption,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
     server::WebPkiClientVerifier,
+    version::TLS13,
 };
 
 use crate::{
@@ -31,7 +33,15 @@ pub fn trusting(authority: &Authority) -> Arc<ClientConfig> {
     Arc::new(ClientConfig::builder().with_root_certificates(roots(authority)).with_no_client_auth())
 }
 
-/// The same, with a certificate of their own.
+/// The same in TLS 1.3 only, and with a full handshake each time.
+pub fn trusting_anew(authority: &Authority) -> Arc<ClientConfig> {
+    let builder = ClientConfig::builder_with_protocol_versions(&[&TLS13]);
+    let mut config = builder.with_root_certificates(roots(authority)).with_no_client_auth();
+    config.resumption = Resumption::disabled();
+    Arc::new(config)
+}
+
+/// The same as [`trusting`], with a certificate of their own.
 pub fn trusting_as(authority: &Authority, identity: &Identity) -> Arc<ClientConfig> {
     let builder = ClientConfig::builder().with_root_certificates(roots(authority));
     let (chain, key) = parts(identity);
@@ -62,8 +72,12 @@ impl TlsClient {
 
     /// The server has shown this certificate.
     pub fn is_shown(&self, identity: &Identity) -> bool {
-        let shown = self.stream.conn.peer_certificates().and_then(<[_]>::first);
-        shown.is_some_and(|shown| shown.as_ref() == identity.der)
+        self.shown().next() == Some(&identity.der)
+    }
+
+    /// The chain that the server has shown, as DER.
+    pub fn shown(&self) -> impl Iterator<Item = &[u8]> {
+        self.stream.conn.peer_certificates().unwrap_or_default().iter().map(AsRef::as_ref)
     }
 
     /// It goes on with an earlier session.

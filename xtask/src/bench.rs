@@ -8,9 +8,9 @@
 pub(crate) mod case;
 pub(crate) mod machine;
 pub(crate) mod measure;
-mod process;
+pub(crate) mod process;
 pub(crate) mod proxy;
-mod report;
+pub(crate) mod report;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};

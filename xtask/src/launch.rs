@@ -1,5 +1,5 @@
-//! `xtask launch CPU SIGNAL PARENT PROGRAM ARG...`: becomes the program, pinned to one CPU, and bound to die with the
-//! one who started it.
+//! `xtask launch CPU SIGNAL PARENT PROGRAM ARG...`: becomes the program, pinned to one CPU (or to none: `-`), and bound
+//! to die with the one who started it.
 //!
 //! The bench starts everything through this. What must happen between fork and exec (pinning, limits, the signal at
 //! the parent's death) happens here in a program of its own, so that no `unsafe` hook is needed, and no process is
@@ -25,13 +25,22 @@ const OPEN_FILES: u64 = 65_536;
 
 /// A command that starts `program` through this.
 pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>, cpu: usize, signal: DeathSignal) -> Command {
+    through(program, &cpu.to_string(), signal)
+}
+
+/// The same on any CPU.
+pub(crate) fn unpinned(program: impl AsRef<std::ffi::OsStr>, signal: DeathSignal) -> Command {
+    through(program, "-", signal)
+}
+
+fn through(program: impl AsRef<std::ffi::OsStr>, cpu: &str, signal: DeathSignal) -> Command {
     // Not the path: a rebuild may have replaced the file, but never what we are.
     let mut command = Command::new("/proc/self/exe");
     let signal = match signal {
         DeathSignal::Term => "TERM",
         DeathSignal::Kill => "KILL",
     };
-    command.args(["launch", &cpu.to_string(), signal, &std::process::id().to_string()]).arg(program);
+    command.args(["launch", cpu, signal, &std::process::id().to_string()]).arg(program);
     command
 }
 
@@ -40,7 +49,10 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode, String> {
     let [cpu, signal, parent, program, args @ ..] = args else {
         return Err("wants CPU SIGNAL PARENT PROGRAM ARG...".into());
     };
-    let cpu: usize = cpu.parse().map_err(|_| format!("`{cpu}` is no CPU"))?;
+    let cpu: Option<usize> = match cpu.as_str() {
+        "-" => None,
+        cpu => Some(cpu.parse().map_err(|_| format!("`{cpu}` is no CPU"))?),
+    };
     let signal = match signal.as_str() {
         "TERM" => Signal::TERM,
         "KILL" => Signal::KILL,
@@ -52,7 +64,7 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode, String> {
     if !alive {
         return Err("the process that wanted this is gone".into());
     }
-    pin(cpu)?;
+    cpu.map_or(Ok(()), pin)?;
     raise_open_files();
     Err(format!("{program}: {}", Command::new(program).args(args).exec()))
 }

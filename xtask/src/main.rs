@@ -7,6 +7,7 @@
 
 mod attack;
 mod bench;
+mod certificates;
 mod docs;
 mod fuzz;
 mod launch;
@@ -23,6 +24,8 @@ usage: cargo xtask COMMAND
   test     formatting, lints, every test, the end-to-end tests; installs the peers they need where it may
   bench    Weir beside nginx, HAProxy, Envoy and a plain relay; `bench --help` lists its options
   attack   attacks on HTTP/2, each from many connections, while another client is served; `attack --help`
+  certificates
+           fifty thousand in a directory: the start, and one that is swapped under load; `certificates --help`
   fuzz     the fuzz targets, on a nightly toolchain: [--minutes N] [--target NAME]
   docs     write docs/reference.md anew from the configuration model
 ";
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         "bench" => bench::run(rest),
         "attack" => attack::run(rest),
         "attackers" => attack::run_attackers(rest),
+        "certificates" => certificates::run(rest),
         "fuzz" => fuzz::run(rest),
         "launch" => launch::run(rest),
         "docs" if rest.is_empty() => docs::run(),

@@ -65,6 +65,11 @@ impl Process {
         Ok(())
     }
 
+    /// It has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// The process and all below it.
     pub(crate) fn pids(&self) -> Vec<u32> {
         let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();

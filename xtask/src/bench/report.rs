@@ -121,14 +121,14 @@ impl Outcome {
 
 /// A median and what it lies between.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Spread {
-    median: f64,
+pub(crate) struct Spread {
+    pub(crate) median: f64,
     min: f64,
-    max: f64,
+    pub(crate) max: f64,
 }
 
 impl Spread {
-    fn of(mut values: Vec<f64>) -> Option<Spread> {
+    pub(crate) fn of(mut values: Vec<f64>) -> Option<Spread> {
         values.sort_by(f64::total_cmp);
         let (min, max) = (*values.first()?, *values.last()?);
         let half = values.len() / 2;
@@ -137,7 +137,7 @@ impl Spread {
         Some(Spread { median, min, max })
     }
 
-    fn show(self, digits: usize) -> String {
+    pub(crate) fn show(self, digits: usize) -> String {
         let Spread { median, min, max } = self;
         format!("{median:.digits$} ({min:.digits$} – {max:.digits$})")
     }

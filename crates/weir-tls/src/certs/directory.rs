@@ -15,7 +15,7 @@ use super::{
     entry::{Cache, Entry, LOADED_MAX, load},
     index::Index,
     problem::{Part, Problem},
-    scan::{Facts, Found, Known, audit, index_file, read_index, scan, write_index},
+    scan::{Facts, Found, Known, audit, index_file, is_still, read_index, scan, write_index},
     watch::What,
 };
 
@@ -220,8 +220,13 @@ impl Next<'_> {
         if !rests {
             return None;
         }
-        let pair =
-            load(&self.cache.dir, &one.file).map_err(|problem| problems.push(What::Kept(problem))).ok()?;
+        let loaded = load(&self.cache.dir, &one.file);
+        // The look at a large directory takes time: what was read may be newer than what has rested.
+        if !is_still(&self.cache.dir, &one.file, print) {
+            self.settling.insert(one.file.clone(), (print, false));
+            return None;
+        }
+        let pair = loaded.map_err(|problem| problems.push(What::Kept(problem))).ok()?;
         self.settling.remove(&one.file);
         self.changes += 1;
         let facts = Facts { print, ends: pair.leaf.ends(), names: pair.leaf.names.clone() };

@@ -8,7 +8,10 @@ use std::{
     collections::HashMap,
     fmt::Write as _,
     fs, io,
-    os::unix::fs::OpenOptionsExt as _,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::OpenOptionsExt as _,
+    },
     path::{Path, PathBuf},
     thread,
     time::SystemTime,
@@ -25,7 +28,8 @@ use super::{
     problem::{Part, Problem},
 };
 
-/// The most threads that look through a directory.
+/// The most threads that look through a directory; and as many where all files must be read, since what is not in the
+/// page cache waits for the disk rather than for a CPU.
 const THREADS_MAX: usize = 16;
 const INDEX_HEAD: &str = "weir certificates 2";
 
@@ -63,9 +67,9 @@ pub(super) fn scan(dir: &Path, known: &Known) -> Result<(Vec<Found>, Vec<Broken>
             format!("the directory has {} certificates, the most are {DIRECTORY_FILES_MAX}", files.len());
         return Err(Problem::new(Part::Cert, &shown, message));
     }
-    let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
-    let handle = rustix::fs::openat(CWD, dir, flags, Mode::empty()).map_err(|error| cannot(error.into()))?;
-    let results: Vec<Result<Found, _>> = in_parallel(&files, |file| {
+    let handle = open(dir).map_err(|error| cannot(error.into()))?;
+    let threads = if known.is_empty() { THREADS_MAX } else { cpus() };
+    let results: Vec<Result<Found, _>> = in_parallel(threads, &files, |file| {
         look(dir, &handle, file, known).map_err(|problem| (Box::from(file.as_str()), problem))
     });
     let (mut found, mut problems) = (Vec::with_capacity(results.len()), Vec::new());
@@ -84,12 +88,16 @@ pub(super) fn audit(dir: &Path, found: &[Found], now: SystemTime) -> Vec<Problem
         Ok(pair) => pair.doubts(&dir.join(&*one.file).display().to_string(), now),
         Err(problem) => vec![problem],
     };
-    in_parallel(found, look).into_iter().flatten().collect()
+    in_parallel(cpus(), found, look).into_iter().flatten().collect()
+}
+
+/// As many threads as can run at once: more would only take time from the workers.
+fn cpus() -> usize {
+    thread::available_parallelism().map_or(1, |count| count.get().min(THREADS_MAX))
 }
 
 /// The results in the order of the items.
-fn in_parallel<T: Sync, R: Send>(items: &[T], look: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let threads = thread::available_parallelism().map_or(1, |count| count.get().min(THREADS_MAX));
+fn in_parallel<T: Sync, R: Send>(threads: usize, items: &[T], look: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let (share, look) = (items.len().div_ceil(threads).max(1), &look);
     thread::scope(|scope| {
         let parts: Vec<_> = items
@@ -116,7 +124,21 @@ fn list(dir: &Path) -> io::Result<Vec<String>> {
     Ok(files)
 }
 
-fn look(dir: &Path, handle: impl std::os::fd::AsFd, file: &str, known: &Known) -> Result<Found, Problem> {
+fn look(dir: &Path, handle: impl AsFd, file: &str, known: &Known) -> Result<Found, Problem> {
+    let print = print(dir, handle, file)?;
+    if let Some(facts) = known.get(file).filter(|facts| facts.print == print) {
+        return Ok(Found { file: file.into(), facts: facts.clone(), read: false });
+    }
+    let text = Text::file(Part::Cert, &dir.join(file))?;
+    let leaf = text.pem().leaf()?;
+    let leaf = Leaf::read(&leaf)
+        .ok_or_else(|| Problem::new(Part::Cert, &text.shown, "the first certificate cannot be read"))?;
+    let facts = Facts { print, ends: leaf.ends(), names: leaf.names };
+    Ok(Found { file: file.into(), facts, read: true })
+}
+
+/// What tells one version of a file, and of the key beside it, from the next. `handle` is that of `dir`.
+fn print(dir: &Path, handle: impl AsFd, file: &str) -> Result<u64, Problem> {
     let path = || dir.join(file).display().to_string();
     let mut hash = Xxh3::new();
     let stat = rustix::fs::statat(&handle, file, AtFlags::empty());
@@ -129,16 +151,17 @@ fn look(dir: &Path, handle: impl std::os::fd::AsFd, file: &str, known: &Known) -
             .map_err(|_| Problem::new(Part::Cert, &path(), format!("there is no `{name}.key` beside it")))?;
         stamp(&stat, &mut hash);
     }
-    let print = hash.digest();
-    if let Some(facts) = known.get(file).filter(|facts| facts.print == print) {
-        return Ok(Found { file: file.into(), facts: facts.clone(), read: false });
-    }
-    let text = Text::file(Part::Cert, &dir.join(file))?;
-    let leaf = text.pem().leaf()?;
-    let leaf = Leaf::read(&leaf)
-        .ok_or_else(|| Problem::new(Part::Cert, &text.shown, "the first certificate cannot be read"))?;
-    let facts = Facts { print, ends: leaf.ends(), names: leaf.names };
-    Ok(Found { file: file.into(), facts, read: true })
+    Ok(hash.digest())
+}
+
+/// It is still the version with this print.
+pub(super) fn is_still(dir: &Path, file: &str, before: u64) -> bool {
+    open(dir).is_ok_and(|handle| print(dir, handle, file).is_ok_and(|now| now == before))
+}
+
+fn open(dir: &Path) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
+    rustix::fs::openat(CWD, dir, flags, Mode::empty())
 }
 
 /// Where the index of a directory is kept.

@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    path::Path,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -10,7 +9,7 @@ use std::{
 use rcgen::{KeyPair, date_time_ymd};
 
 use super::{Folder, checked, later, load, made, served, signed};
-use crate::certs::{Options, Store, directory::Directory, entry::Cache, entry::Entry};
+use crate::certs::{Options, Store, entry::Cache, entry::Entry};
 
 fn many(folder: &Folder) -> weir_config::Checked {
     checked(&[("many", format!("{{ dir: {} }}", folder.path("certs").display()))])
@@ -240,56 +239,4 @@ fn no_more_than_the_limit_is_held_with_keys_and_what_is_used_stays() {
     let counts = |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
     assert_eq!((counts(&cache.loads), counts(&cache.evictions)), (6, 3));
     assert!(entries[1].get(Some(&names[1]), &cache).is_some(), "what was given up is read again");
-}
-
-/// Figures, not a test of anything: `cargo test --release -p weir-tls fifty -- --ignored --nocapture`.
-#[test]
-#[ignore = "writes 50,000 files"]
-fn fifty_thousand() {
-    const COUNT: usize = 50_000;
-    let folder = Folder::new();
-    let key = KeyPair::generate().unwrap();
-    let issuer = made(&["issuer.example"]).cert;
-    for number in 0..COUNT {
-        let name = format!("shop-{number:05}.example.com");
-        let made = signed(&[&name, &format!("www.{name}")], &key, |_| {});
-        folder.write(&format!("certs/{name}.pem"), format!("{}{issuer}{}", made.cert, made.key));
-    }
-    let memory = || {
-        let status = fs::read_to_string("/proc/self/statm").unwrap();
-        status.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4
-    };
-    let config = many(&folder).config;
-    let time = |what: &str, work: &mut dyn FnMut()| {
-        let (before, start) = (memory(), std::time::Instant::now());
-        work();
-        println!(
-            "{what}: {:?}, resident memory grew by {} KiB",
-            start.elapsed(),
-            memory().saturating_sub(before)
-        );
-    };
-    let mut store = None;
-    let options = with_state(&folder);
-    time("cold, without an index", &mut || {
-        store = Store::load(&config, None, &options, SystemTime::now()).ok();
-    });
-    store = None;
-    for _ in 0..2 {
-        time("with the index", &mut || {
-            store = Store::load(&config, None, &options, SystemTime::now()).ok();
-        });
-    }
-    let store = store.unwrap().store;
-    time("first handshake's choice", &mut || {
-        assert_eq!(served(&store, "www.shop-49999.example.com").as_deref(), Some("shop-49999.example.com"));
-    });
-    time("1,000 further, each for the first time", &mut || {
-        for number in 0..1000 {
-            assert!(served(&store, &format!("shop-{number:05}.example.com")).is_some());
-        }
-    });
-    time("a look at every file", &mut || assert!(store.look(later(0), true).is_empty()));
-    println!("{:?}", store.status(later(0))[0]);
-    let _ = Directory::open(Path::new("/nowhere"), None, None).unwrap_err();
 }
