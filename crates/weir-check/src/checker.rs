@@ -82,7 +82,7 @@ impl Checker {
         let shared = Arc::new(Shared { slots: Semaphore::new(CHECKS_IN_FLIGHT_MAX), outlet });
         let registry = Arc::new(Mutex::new(Registry { watched: HashMap::new(), seeds: Rng::new(seed) }));
         let (passive, signals) = passive::channel();
-        let reader = read_passive(signals, Arc::clone(&registry), Arc::clone(&shared));
+        let reader = read_passive(signals, Arc::clone(&registry));
         let passive_reader = runtime.spawn(reader).abort_handle();
         Self { runtime, registry, shared, passive, passive_reader }
     }
@@ -175,16 +175,12 @@ async fn watch_over(watched: Arc<Watched>, shared: Arc<Shared>) {
 }
 
 /// Takes in what workers report. Signals of servers that have left are ignored.
-async fn read_passive(
-    mut signals: mpsc::Receiver<ConnectFailure>,
-    registry: Arc<Mutex<Registry>>,
-    shared: Arc<Shared>,
-) {
+async fn read_passive(mut signals: mpsc::Receiver<ConnectFailure>, registry: Arc<Mutex<Registry>>) {
     while let Some(ConnectFailure { server }) = signals.recv().await {
         let identity = (server.pool().to_owned(), server.address());
         let watched = lock(&registry).watched.get(&identity).map(Arc::clone);
         if let Some(watched) = watched {
-            watched.handle_connect_failure(&shared.outlet);
+            watched.handle_connect_failure();
         }
     }
 }

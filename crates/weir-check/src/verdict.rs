@@ -66,7 +66,17 @@ impl Verdict {
         if up { self.change_to(Health::Up, self.successes) } else { None }
     }
 
-    /// Takes in one failed check, or one failed connect of a worker.
+    /// Takes in one connect that failed for a worker. It counts like a failed check, but never is the last in the row: a
+    /// burst of requests can overflow a server's queue of connects, and is no reason to take away a server that checks
+    /// find well.
+    pub fn handle_signal(&mut self, thresholds: Thresholds) {
+        if self.health == Health::Up && self.failures + 1 < thresholds.fall {
+            self.successes = 0;
+            self.failures += 1;
+        }
+    }
+
+    /// Takes in one failed check.
     pub fn handle_failure(&mut self, thresholds: Thresholds) -> Option<Change> {
         self.successes = 0;
         self.failures = self.failures.saturating_add(1);
@@ -140,6 +150,18 @@ mod tests {
     #[test]
     fn up_again_it_has_a_clean_sheet() {
         check(2, 2, "+--++-+--", "uudduuuud");
+    }
+
+    #[test]
+    fn signals_count_but_never_decide() {
+        let thresholds = Thresholds { fall: 3, rise: 2 };
+        let mut verdict = Verdict::new(Health::Up);
+        (0..9).for_each(|_| verdict.handle_signal(thresholds));
+        assert_eq!(verdict.health(), Health::Up);
+        assert_eq!(letter(feed(&mut verdict, false, 3, 2).0), 'd', "the check that they called for does");
+        let mut verdict = Verdict::new(Health::Unknown);
+        verdict.handle_signal(thresholds);
+        assert_eq!(letter(feed(&mut verdict, true, 3, 2).0), 'u');
     }
 
     #[test]

@@ -200,14 +200,13 @@ impl Watched {
         }
     }
 
-    /// Takes in one connect that failed for a worker: one failed check, and a reason to look at once.
-    pub(crate) fn handle_connect_failure(&self, outlet: &Outlet) {
+    /// Takes in one connect that failed for a worker: a reason to look at once, and a step towards down that only a check can complete.
+    pub(crate) fn handle_connect_failure(&self) {
         const REASON: &str = "connect failed for a request";
         let mut state = self.lock();
         state.connect_failures += 1;
         let Some(thresholds) = state.thresholds() else { return };
-        let change = state.verdict.handle_failure(thresholds);
-        state.tell(change, REASON, outlet);
+        state.verdict.handle_signal(thresholds);
         REASON.clone_into(&mut state.last_reason);
         if state.bring_forward() {
             self.moved.notify_one();

@@ -38,6 +38,16 @@ impl SlowLane {
         ticket
     }
 
+    /// Waits for a turn.
+    pub async fn turn(&self) {
+        let mut ticket = None;
+        poll_fn(|context| {
+            let ticket = *ticket.get_or_insert_with(|| self.queue(context.waker()));
+            if self.has_come(ticket) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
     /// The turn has come. A task that is woken for another reason before it waits on.
     pub fn has_come(&self, ticket: Ticket) -> bool {
         self.served.get() > ticket.0
@@ -83,12 +93,7 @@ mod tests {
                 let (lane, log) = (Rc::clone(&lane), Rc::clone(&log));
                 tokio::task::spawn_local(async move {
                     for _ in 0..2 {
-                        let mut ticket = None;
-                        poll_fn(|context| {
-                            let ticket = *ticket.get_or_insert_with(|| lane.queue(context.waker()));
-                            if lane.has_come(ticket) { Poll::Ready(()) } else { Poll::Pending }
-                        })
-                        .await;
+                        lane.turn().await;
                         log.borrow_mut().push(task);
                     }
                 })

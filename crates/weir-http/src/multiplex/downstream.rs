@@ -46,6 +46,8 @@ where
         draining: false,
     };
     connection.belongs_to_this_task().await;
+    // What it has sent may be much: who begins anew all the time gets no turn more than the others.
+    connection.worker.slow_lane.turn().await;
     poll_fn(|context| driver.poll(context, &mut connection, &places)).await;
     if let Some(fatal) = driver.home.fatal.get() {
         connection.worker.counters.http2_ended(&fatal);

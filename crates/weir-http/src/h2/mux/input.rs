@@ -6,12 +6,15 @@ use crate::h2::{
     frame::{FrameHeader, PAYLOAD_BYTES_MAX, PREFACE, flag, kind},
 };
 
-/// Work in one go, in bytes of decoded heads and a head's own measure. The heads of a hundred small requests stay below it,
-/// an attack's do not.
-const WORK_BYTES_MAX: usize = 64 * 1024;
+/// Work in one go, in bytes of decoded heads and what frames and heads cost besides. The heads of a hundred small requests
+/// stay below it, an attack's do not.
+const WORK_BYTES_MAX: usize = 32 * 1024;
+
+/// What a frame costs, in bytes.
+const FRAME_BYTES: usize = 32;
 
 /// What a header block costs beside its bytes, in bytes.
-const HEAD_BYTES: usize = 256;
+const HEAD_BYTES: usize = 128;
 
 impl Mux {
     /// Takes what has arrived and says how much of it: whole frames, except for DATA, which is taken as it comes. The
@@ -80,6 +83,7 @@ impl Mux {
             return Ok(self.begin_data(header, payload.first().copied())?.map(|n| HEADER_BYTES + n));
         }
         let Some(payload) = payload.get(..header.len) else { return Ok(None) };
+        self.work += FRAME_BYTES;
         self.handle_frame(header, payload)?;
         Ok(Some(HEADER_BYTES + header.len))
     }

@@ -99,7 +99,7 @@ fn answers_that_are_not_read() {
     };
     let mut unread = server_with(Settings { budgets, ..Settings::default() }, &[]);
     let pings = frame(k::PING, 0, 0, &[0; 8]).repeat(3000);
-    let fatal = unread.handle_input(&pings, 0).expect_err("too much");
+    let fatal = feed_in_pieces(&mut unread, &pings, pings.len()).expect_err("too much");
     assert_eq!(fatal.abuse, Some(Abuse::UnreadControl));
     assert!(unread.output().len() < 33 * 1024 + 200);
     feed(&mut mux, &pings[..17 * 900]);
