@@ -42,6 +42,9 @@ use crate::{
 /// How long a listener waits when the process has no descriptors left.
 const OUT_OF_DESCRIPTORS_PAUSE: Duration = Duration::from_millis(100);
 
+/// Connections that are accepted before what has arrived on others is looked at again.
+const ACCEPTS_IN_A_ROW_MAX: u32 = 8;
+
 /// How often idle connections to servers are looked at.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -211,7 +214,13 @@ async fn accept(
     mut stopped: oneshot::Receiver<()>,
     spawn: Rc<Spawn>,
 ) {
+    let mut in_a_row = 0;
     loop {
+        if in_a_row == ACCEPTS_IN_A_ROW_MAX {
+            in_a_row = 0;
+            tokio::task::yield_now().await;
+        }
+        in_a_row += 1;
         let came = std::future::poll_fn(|context| {
             // Looked at here, not once before: others accept while this waits for a connection.
             if let Some(limit) = worker.full(id) {
