@@ -66,11 +66,11 @@ impl Verdict {
         if up { self.change_to(Health::Up, self.successes) } else { None }
     }
 
-    /// Takes in one connect that failed for a worker. It counts like a failed check, but never is the last in the row: a
-    /// burst of requests can overflow a server's queue of connects, and is no reason to take away a server that checks
-    /// find well.
+    /// Takes in one connect that failed for a worker. It counts like a failed check, but leaves the last two in the row to
+    /// checks: a burst of requests can overflow a server's queue of connects, for the first check that it calls for as well,
+    /// and is no reason to take away a server that checks find well.
     pub fn handle_signal(&mut self, thresholds: Thresholds) {
-        if self.health == Health::Up && self.failures + 1 < thresholds.fall {
+        if self.health == Health::Up && self.failures + 2 < thresholds.fall {
             self.successes = 0;
             self.failures += 1;
         }
@@ -158,7 +158,8 @@ mod tests {
         let mut verdict = Verdict::new(Health::Up);
         (0..9).for_each(|_| verdict.handle_signal(thresholds));
         assert_eq!(verdict.health(), Health::Up);
-        assert_eq!(letter(feed(&mut verdict, false, 3, 2).0), 'd', "the check that they called for does");
+        assert_eq!(letter(feed(&mut verdict, false, 3, 2).0), 'u', "one check is not enough");
+        assert_eq!(letter(feed(&mut verdict, false, 3, 2).0), 'd');
         let mut verdict = Verdict::new(Health::Unknown);
         verdict.handle_signal(thresholds);
         assert_eq!(letter(feed(&mut verdict, true, 3, 2).0), 'u');

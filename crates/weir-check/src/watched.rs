@@ -73,6 +73,8 @@ struct State {
     verdict: Verdict,
     schedule: Schedule,
     last_start: Option<Instant>,
+    /// A connect of a request has failed since the latest check that passed.
+    is_suspect: bool,
     next_start: Instant,
     /// No longer in the configuration: nothing that is still under way may touch it.
     retired: bool,
@@ -97,6 +99,7 @@ impl Watched {
             verdict: Verdict::new(Health::Unknown),
             schedule: Schedule::new(seed),
             last_start: None,
+            is_suspect: false,
             next_start: Instant::now(),
             retired: false,
             task: None,
@@ -181,6 +184,7 @@ impl Watched {
         match outcome {
             Outcome::Passed => {
                 state.passed += 1;
+                state.is_suspect = false;
                 let change = state.verdict.handle_success(thresholds);
                 state.tell(change, "check passed", outlet);
             }
@@ -189,6 +193,10 @@ impl Watched {
                 let change = state.verdict.handle_failure(thresholds);
                 state.tell(change, &reason, outlet);
                 state.last_reason = reason;
+                if state.is_suspect {
+                    // What requests have met is settled without waiting for the interval.
+                    state.bring_forward();
+                }
             }
             Outcome::NotChecked(reason) => {
                 state.not_made += 1;
@@ -207,6 +215,7 @@ impl Watched {
         state.connect_failures += 1;
         let Some(thresholds) = state.thresholds() else { return };
         state.verdict.handle_signal(thresholds);
+        state.is_suspect = true;
         REASON.clone_into(&mut state.last_reason);
         if state.bring_forward() {
             self.moved.notify_one();
