@@ -144,6 +144,9 @@ fn tickets(node: &Filled, findings: &mut Findings) -> Tickets {
             .error(place.span, "a ticket is good for seven days at most (RFC 8446 section 4.6.1)")
             .help("write `168h` or less");
     }
+    if let Some(place) = node.get("lifetime").filter(|_| lifetime < Duration::from_secs(1)) {
+        findings.error(place.span, "a ticket is good for a second at least").help("write `1s` or more");
+    }
     Tickets { keys: secret(node, "keys"), lifetime }
 }
 
