@@ -13,7 +13,10 @@ use std::{
     task::{Poll, Waker},
 };
 
-/// The tasks of one worker that wait for a turn. No more than there are connections.
+/// How many may wait for one turn in a round: when thousands begin at once, there is no good in letting them wait for ever.
+const CROWD: usize = 64;
+
+/// The tasks of one worker that wait for a turn, each once; and some that ended while they waited, whose turns are for nothing.
 #[derive(Debug, Default)]
 pub struct SlowLane {
     waiting: RefCell<VecDeque<Waker>>,
@@ -66,9 +69,12 @@ impl SlowLane {
             .await;
             // Comes back behind the tasks that are ready by now, and those for which something has arrived.
             tokio::task::yield_now().await;
-            let next = self.waiting.borrow_mut().pop_front();
-            self.served.update(|served| served + 1);
-            next.into_iter().for_each(Waker::wake);
+            let turns = 1 + self.waiting.borrow().len() / CROWD;
+            for _ in 0..turns {
+                let next = self.waiting.borrow_mut().pop_front();
+                self.served.update(|served| served + u64::from(next.is_some()));
+                next.into_iter().for_each(Waker::wake);
+            }
         }
     }
 }

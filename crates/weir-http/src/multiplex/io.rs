@@ -57,10 +57,15 @@ impl Multiplex {
             input.ticket = None;
             self.take_in(context, socket, input, worker, &mut accept);
         }
+        let was_full = !self.has_room();
         loop {
             let turn = self.flush(context, socket, input.ended);
             // What was written made room for requests that waited for it.
             if !self.accept_all(&mut accept) {
+                if was_full && turn != Turn::Over && self.has_room() {
+                    // Nothing was read, so nothing would tell that there is something to read.
+                    context.waker().wake_by_ref();
+                }
                 return turn;
             }
         }
@@ -83,7 +88,12 @@ impl Multiplex {
                 return;
             }
             if input.is_new || reads == READS_PER_TURN_MAX {
-                input.ticket = Some(worker.slow_lane.queue(context.waker()));
+                if self.mux.borrow().is_server() {
+                    input.ticket = Some(worker.slow_lane.queue(context.waker()));
+                } else {
+                    // A connection to a server carries what many clients wait for. There are few of them.
+                    context.waker().wake_by_ref();
+                }
                 return;
             }
             reads += 1;
@@ -94,7 +104,11 @@ impl Multiplex {
     }
 
     fn wants_input(&self, input: &Input) -> bool {
-        !input.ended && self.mux.borrow().output().len() <= UNREAD_OUTPUT_MAX
+        !input.ended && self.has_room()
+    }
+
+    fn has_room(&self) -> bool {
+        self.mux.borrow().output().len() <= UNREAD_OUTPUT_MAX
     }
 
     /// True if there was one.

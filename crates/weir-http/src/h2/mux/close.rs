@@ -55,8 +55,8 @@ impl Mux {
     }
 
     /// A request was answered in whole before its end came. Section 8.1 has RST_STREAM with NO_ERROR tell the client to stop
-    /// sending. It is sent when half of the stream's window is used up, when the next request comes, or when nothing does
-    /// ([`Mux::shed`]): mostly the end is under way already, and as long as we have not reset the stream, what comes on
+    /// sending. It is sent when half of the stream's window is used up, when the next request comes, or when the connection
+    /// is idle ([`Mux::shed`]): mostly the end is under way already, and as long as we have not reset the stream, what comes on
     /// it is judged like on any other.
     fn linger(&mut self, key: StreamKey) {
         self.drop_received(key);

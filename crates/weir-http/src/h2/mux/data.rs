@@ -201,7 +201,7 @@ impl Mux {
     }
 
     /// A server, by its role.
-    pub(super) fn is_server(&self) -> bool {
+    pub fn is_server(&self) -> bool {
         self.role == Role::Server
     }
 }

@@ -31,7 +31,7 @@ impl Mux {
         let block = OpenBlock { stream: header.stream, end_stream, is_circular, continuations: 0 };
         if header.has(flag::END_HEADERS) {
             let result = self.handle_block(block, fragment);
-            self.tire();
+            self.tire(fragment.len());
             return result;
         }
         self.block_bytes.clear();
@@ -59,7 +59,7 @@ impl Mux {
         self.block = None;
         let bytes = std::mem::take(&mut self.block_bytes);
         let result = self.handle_block(block, &bytes);
-        self.tire();
+        self.tire(bytes.len());
         self.block_bytes = bytes;
         self.block_bytes.clear();
         // Blocks of several frames are rare: nothing is kept for the next one.

@@ -38,9 +38,9 @@ impl Mux {
         self.work >= WORK_BYTES_MAX
     }
 
-    /// A header block has been decoded.
-    pub(super) fn tire(&mut self) {
-        self.work += HEAD_BYTES + self.decoder.take_decoded();
+    /// A header block of so many bytes has been decoded. They count besides what came out: an entry may be empty.
+    pub(super) fn tire(&mut self, block_bytes: usize) {
+        self.work += HEAD_BYTES + 2 * block_bytes + self.decoder.take_decoded();
     }
 
     fn take_frames(&mut self, input: &[u8]) -> Result<usize, Fatal> {
@@ -79,11 +79,11 @@ impl Mux {
         let Some(header) = FrameHeader::parse(input) else { return Ok(None) };
         self.check_header(header)?;
         let payload = &input[HEADER_BYTES..];
+        self.work += FRAME_BYTES;
         if header.kind == kind::DATA {
             return Ok(self.begin_data(header, payload.first().copied())?.map(|n| HEADER_BYTES + n));
         }
         let Some(payload) = payload.get(..header.len) else { return Ok(None) };
-        self.work += FRAME_BYTES;
         self.handle_frame(header, payload)?;
         Ok(Some(HEADER_BYTES + header.len))
     }
