@@ -278,6 +278,7 @@ impl Connection {
     }
 
     /// What has arrived and is not consumed; the text of the request's head, until that is.
+    #[inline]
     pub(crate) fn text(&self) -> &[u8] {
         match &self.wire {
             Wire::Http2(stream) => stream.text(),
@@ -291,6 +292,7 @@ impl Connection {
     }
 
     /// The scheme of the URLs that the client asks for.
+    #[inline]
     pub(crate) fn scheme(&self) -> &'static str {
         match &self.wire {
             Wire::Http1(stream) if stream.tls().is_some() => "https",

@@ -26,6 +26,7 @@ pub(crate) enum Wire {
 
 impl Wire {
     /// Reads into the room of `buffer`, which must not be full. `Ok(0)`: the peer sends no more.
+    #[inline]
     pub(crate) fn poll_read(
         &mut self,
         context: &mut Context<'_>,
@@ -38,6 +39,7 @@ impl Wire {
     }
 
     /// Writes some of `bytes`. After [`Poll::Pending`], the next write must begin with the same bytes.
+    #[inline]
     pub(crate) fn poll_write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self {
             Self::Http1(stream) => stream.poll_write(context, bytes),
@@ -46,6 +48,7 @@ impl Wire {
     }
 
     /// Writes some of `first` followed by `second`.
+    #[inline]
     pub(crate) fn poll_write_both(
         &mut self,
         context: &mut Context<'_>,

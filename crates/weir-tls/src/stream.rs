@@ -34,6 +34,7 @@ impl Stream {
     }
 
     /// What TLS knows of the peer; `None` without TLS.
+    #[inline]
     pub fn tls(&self) -> Option<&Session> {
         self.tls.as_deref()
     }
@@ -63,6 +64,7 @@ impl Stream {
 
     /// Reads into the room of `buffer`, which must not be full. `Ok(0)`: the peer sends no more, and says so; within TLS,
     /// an end without a word is an error, since anybody on the way could have made it.
+    #[inline]
     pub fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut Buffer) -> Poll<io::Result<usize>> {
         match &mut self.tls {
             None => self.tcp.poll_read(context, buffer),
@@ -74,6 +76,7 @@ impl Stream {
     ///
     /// Within TLS it is ready when what it took is with the kernel, so that nothing has to be flushed later. After
     /// [`Poll::Pending`], the next write must therefore begin with the same bytes.
+    #[inline]
     pub fn poll_write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match &mut self.tls {
             None => self.tcp.poll_write(context, bytes),
@@ -82,6 +85,7 @@ impl Stream {
     }
 
     /// Writes some of `first` followed by `second`, as [`Stream::poll_write`].
+    #[inline]
     pub fn poll_write_both(
         &mut self,
         context: &mut Context<'_>,
@@ -96,6 +100,7 @@ impl Stream {
 
     /// Ready when a read may not wait: bytes, the end, or an error. Within TLS the bytes may turn out to be none for
     /// us, so that a read waits all the same.
+    #[inline]
     pub fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &self.tls {
             Some(tls) if tls.holds_more() => Poll::Ready(Ok(())),
@@ -105,6 +110,7 @@ impl Stream {
 
     /// Nothing has arrived as far as the event loop has been told; as a rule that costs no system call. For a connection
     /// that waits in a pool, anything else means that it is of no more use.
+    #[inline]
     pub fn is_quiet(&mut self) -> bool {
         match &mut self.tls {
             None => self.tcp.is_quiet(),
