@@ -331,18 +331,21 @@ impl Connection {
         self.deadline.set(LINGER_TIMEOUT);
         let mut buffer = self.buffer.take().unwrap_or_else(|| self.worker.buffers.take());
         let mut left = LINGER_BYTES_MAX;
-        poll_fn(|context| {
-            loop {
-                buffer.clear();
-                match self.wire.poll_read(context, &mut buffer) {
-                    Poll::Ready(Ok(n)) if n > 0 && left > n as u64 => left -= n as u64,
-                    Poll::Ready(_) => return Poll::Ready(()),
-                    Poll::Pending if self.deadline.expired() => return Poll::Ready(()),
-                    Poll::Pending => return Poll::Pending,
-                }
+        loop {
+            buffer.clear();
+            let came = poll_fn(|context| match self.wire.poll_read(context, &mut buffer) {
+                Poll::Pending if self.deadline.expired() => Poll::Ready(Ok(0)),
+                polled => polled,
+            });
+            match came.await {
+                Ok(n) if n > 0 && left > n as u64 => left -= n as u64,
+                _ => return,
             }
-        })
-        .await;
+            if buffer.is_full() {
+                // There is more, and nobody else is to wait for it.
+                self.worker.slow_lane.turn().await;
+            }
+        }
     }
 }
 
