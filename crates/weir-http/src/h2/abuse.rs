@@ -170,6 +170,8 @@ impl Default for Budgets {
 #[derive(Debug)]
 pub(super) struct Guard {
     now_ms: u64,
+    /// Bytes sent that have paid for nothing yet.
+    carried: usize,
     resets: Bucket,
     settings: Bucket,
     pings: Bucket,
@@ -185,6 +187,7 @@ impl Guard {
     pub(super) fn new(budgets: &Budgets) -> Self {
         Self {
             now_ms: 0,
+            carried: 0,
             resets: Bucket::new(budgets.resets),
             settings: Bucket::new(budgets.settings),
             pings: Bucket::new(budgets.pings),
@@ -226,6 +229,16 @@ impl Guard {
         self.pings.refund(1);
         self.window_updates.refund(2);
         self.small_data.refund(1);
+    }
+
+    /// We have sent so many bytes of DATA. Where a peer gives back each frame's window at once, windows fall into pieces, and
+    /// what fills small ones pays for nothing by itself: so all bytes together pay for what answers them.
+    pub(super) fn carried(&mut self, bytes: usize) {
+        /// Bytes that pay for a pair of WINDOW_UPDATEs.
+        const BYTES: usize = 256;
+        self.carried += bytes;
+        self.window_updates.refund(2 * (self.carried / BYTES) as u32);
+        self.carried %= BYTES;
     }
 
     /// DATA has come that was worth its header.

@@ -112,6 +112,7 @@ impl Mux {
             *left -= n as u64;
         }
         stream.send.place = self.output.push_data(key.id, &bytes[..n], 0);
+        self.guard.carried(n);
         if n == bytes.len() || n >= WORTHY_BYTES {
             self.guard.sent();
         }

@@ -202,3 +202,22 @@ fn a_busy_output_is_not_taken_for_one_that_nobody_reads() {
         mux.wrote(16_384);
     }
 }
+
+#[test]
+fn windows_in_pieces_are_no_flood() {
+    // A client that gives back each frame at once, and whose window has fallen into pieces of 100 bytes between large ones.
+    let mut mux = server();
+    feed(&mut mux, &get(1));
+    let key = accept(&mut mux);
+    mux.send_head(key, b"HTTP/1.1 200 OK\r\n\r\n", false).expect("open");
+    let body = [b'x'; 16_384];
+    while poll(|cx| mux.poll_send(cx, key, &body)).is_ready() {
+        output(&mut mux);
+    }
+    for n in 0..20_000 {
+        let increment = if n % 20 == 0 { 16_000 } else { 100 };
+        feed(&mut mux, &[window(0, increment), window(1, increment)].concat());
+        assert_eq!(poll(|cx| mux.poll_send(cx, key, &body)), std::task::Poll::Ready(Ok(increment as usize)));
+        output(&mut mux);
+    }
+}
