@@ -26,7 +26,7 @@ use crate::{
         proxy,
     },
     launch::{self, DeathSignal},
-    workspace,
+    options, workspace,
 };
 use report::Row;
 
@@ -52,16 +52,9 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// Runs the attacks and prints a table; fails when memory or latency go beyond their targets.
 pub(crate) fn run(args: &[String]) -> Result<ExitCode, String> {
-    if args.iter().any(|arg| arg == "-h" || arg == "--help") {
-        print!("{USAGE}{}", choices());
-        return Ok(ExitCode::SUCCESS);
-    }
-    let options = match Options::parse(args) {
+    let options = match options::of(args, &format!("{USAGE}{}", choices()), Options::parse) {
         Ok(options) => options,
-        Err(message) => {
-            eprint!("{message}\n{USAGE}{}", choices());
-            return Ok(ExitCode::from(2));
-        }
+        Err(code) => return Ok(code),
     };
     let programs = build()?;
     let (proxy_cpu, other_cpu) = machine::two_cpus()?;

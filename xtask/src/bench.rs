@@ -15,7 +15,7 @@ pub(crate) mod report;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
-use crate::{launch, peers, workspace};
+use crate::{launch, options, peers, workspace};
 use case::{CASES, Case, Kind};
 use measure::Bench;
 use proxy::{PROXIES, Proxy};
@@ -47,16 +47,9 @@ pub(crate) struct Options {
 
 /// Runs the bench and writes its results; fails if a proxy answered wrongly or did not start.
 pub(crate) fn run(args: &[String]) -> Result<ExitCode, String> {
-    if args.iter().any(|arg| arg == "-h" || arg == "--help") {
-        print!("{USAGE}{}", choices());
-        return Ok(ExitCode::SUCCESS);
-    }
-    let options = match Options::parse(args) {
+    let options = match options::of(args, &format!("{USAGE}{}", choices()), Options::parse) {
         Ok(options) => options,
-        Err(message) => {
-            eprint!("{message}\n{USAGE}{}", choices());
-            return Ok(ExitCode::from(2));
-        }
+        Err(code) => return Ok(code),
     };
     peers::ensure(peers::PEERS)?;
     let programs = build(&options)?;

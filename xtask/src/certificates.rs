@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{bench::machine, workspace};
+use crate::{bench::machine, options, workspace};
 use report::{Figures, Memory};
 use stage::Stage;
 
@@ -41,16 +41,9 @@ struct Options {
 /// Runs everything and prints a table; fails when a start was too slow, a handshake failed, or a certificate was
 /// served that should not have been.
 pub(crate) fn run(args: &[String]) -> Result<ExitCode, String> {
-    if args.iter().any(|arg| arg == "-h" || arg == "--help") {
-        print!("{USAGE}");
-        return Ok(ExitCode::SUCCESS);
-    }
-    let options = match Options::parse(args) {
+    let options = match options::of(args, USAGE, Options::parse) {
         Ok(options) => options,
-        Err(message) => {
-            eprint!("{message}\n{USAGE}");
-            return Ok(ExitCode::from(2));
-        }
+        Err(code) => return Ok(code),
     };
     build()?;
     println!("writing {} certificates …", options.count);

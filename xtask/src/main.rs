@@ -11,6 +11,7 @@ mod certificates;
 mod docs;
 mod fuzz;
 mod launch;
+mod options;
 mod peers;
 mod python;
 mod test;

@@ -13,7 +13,7 @@ use std::{
 };
 
 use tokio::task::spawn_local;
-use weir_net::{Buffer, Deadline, Hatch, Slots};
+use weir_net::{BUFFER_BYTES, Buffer, Deadline, Hatch, Slots};
 use weir_tls::{Failure, Identity, Stream, acme::TLS_ALPN_01_PROTOCOL};
 
 use crate::{
@@ -330,7 +330,7 @@ impl Connection {
         }
         self.deadline.set(LINGER_TIMEOUT);
         let mut buffer = self.buffer.take().unwrap_or_else(|| self.worker.buffers.take());
-        let mut left = LINGER_BYTES_MAX;
+        let (mut left, mut in_turn) = (LINGER_BYTES_MAX, 0);
         loop {
             buffer.clear();
             let came = poll_fn(|context| match self.wire.poll_read(context, &mut buffer) {
@@ -338,11 +338,15 @@ impl Connection {
                 polled => polled,
             });
             match came.await {
-                Ok(n) if n > 0 && left > n as u64 => left -= n as u64,
+                Ok(n) if n > 0 && left > n as u64 => {
+                    left -= n as u64;
+                    in_turn += n;
+                }
                 _ => return,
             }
-            if buffer.is_full() {
-                // There is more, and nobody else is to wait for it.
+            if in_turn >= BUFFER_BYTES {
+                // There may be much more, and nobody else is to wait for it.
+                in_turn = 0;
                 self.worker.slow_lane.turn().await;
             }
         }

@@ -2,8 +2,8 @@
 //!
 //! A worker runs its tasks in the order in which they were woken. A task that goes on for long, yields, and is back at the
 //! end of the queue is fair to the others only as long as there are few like it: behind fifty, everybody waits for fifty
-//! turns. Here one such task goes on in each round of the event loop, after what has come meanwhile. Alone on its worker it
-//! goes on at once.
+//! turns. Here one such task, of a crowd one in [`CROWD`], goes on in each round of the event loop, after what has come
+//! meanwhile. Alone on its worker it goes on at once.
 
 use std::{
     cell::{Cell, RefCell},
@@ -82,6 +82,23 @@ impl SlowLane {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_crowd_several_go_on_in_a_round() {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let rounds = runtime.build_local(Default::default()).expect("a runtime").block_on(async {
+            let lane = Rc::<SlowLane>::default();
+            tokio::task::spawn_local(Rc::clone(&lane).run());
+            let tickets: Vec<Ticket> = (0..10 * CROWD).map(|_| lane.queue(Waker::noop())).collect();
+            let mut rounds = 0;
+            while !tickets.iter().all(|ticket| lane.has_come(*ticket)) {
+                rounds += 1;
+                tokio::task::yield_now().await;
+            }
+            rounds
+        });
+        assert!((CROWD..6 * CROWD).contains(&rounds), "{rounds} rounds for {}", 10 * CROWD);
+    }
 
     /// Three that have much to do, and one that has little: in what order they get on.
     #[test]

@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use weir_tests::pki::Identity;
+use weir_tests::{pki::Identity, wait};
 
 use super::stage::{Stage, Started};
 
@@ -26,8 +26,6 @@ const TICK: Duration = Duration::from_millis(200);
 const BURST: usize = 5;
 /// The time of a burst at which the file is only half there.
 const HALF_AT: usize = 2;
-/// After the last write, until clients give up waiting for it.
-const GIVE_UP: Duration = Duration::from_secs(10);
 /// Failures that are told with their reason.
 const EXAMPLES_MAX: usize = 10;
 
@@ -158,10 +156,8 @@ impl Scene<'_> {
             self.replace(BUSY, true)?;
             whole += 1;
         }
-        let ended = Instant::now();
-        while !self.sites.iter().all(Site::is_seen) && ended.elapsed() < GIVE_UP {
-            thread::sleep(Duration::from_millis(5));
-        }
+        // Whoever was not seen in time is in the report.
+        wait::in_time(|| self.sites.iter().all(Site::is_seen).then_some(()));
         Ok((whole, half))
     }
 

@@ -21,7 +21,7 @@
 //! block     max(block_bytes_factor * H, 16 KiB) + 16 KiB    a header block in the making
 //! tables    2 * 4 KiB                                       HPACK
 //! output    output_bytes_max + 16 KiB + control_bytes_max   and what heads the holders of 2S streams add at once
-//! streams   2S * 800 bytes + 4 KiB
+//! streams   2S * 800 bytes + 4 KiB                          a free one keeps up to 1 KiB of text, and no blocks
 //! ```
 //!
 //! `2S` and not `S`, since a stream that its peer has reset is held until its task has noticed. With the defaults that is
