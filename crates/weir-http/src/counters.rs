@@ -208,11 +208,12 @@ pub enum Limit {
     AccessLogQueue,
     MaxConcurrentStreams,
     Http2Heads,
+    Http2Held,
 }
 
 impl Limit {
     /// All, in the order of their counters.
-    pub const ALL: [Limit; 20] = [
+    pub const ALL: [Limit; 21] = [
         Limit::MaxConnections,
         Limit::MaxConnectionsPerWorker,
         Limit::FileDescriptors,
@@ -233,6 +234,7 @@ impl Limit {
         Limit::AccessLogQueue,
         Limit::MaxConcurrentStreams,
         Limit::Http2Heads,
+        Limit::Http2Held,
     ];
 
     /// Its name, that of the key that sets it where there is one.
@@ -258,6 +260,7 @@ impl Limit {
             Self::AccessLogQueue => "access_log_queue",
             Self::MaxConcurrentStreams => "max_concurrent_streams",
             Self::Http2Heads => "http2_heads",
+            Self::Http2Held => "http2_held",
         }
     }
 }

@@ -45,6 +45,9 @@ const OUT_OF_DESCRIPTORS_PAUSE: Duration = Duration::from_millis(100);
 /// Connections that are accepted before what has arrived on others is looked at again.
 const ACCEPTS_IN_A_ROW_MAX: u32 = 8;
 
+/// Connections of HTTP/2 that have overdrawn a budget and are held, at a time. Others are cut off at once.
+const HELD_PER_WORKER_MAX: u32 = 256;
+
 /// How often idle connections to servers are looked at.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -99,6 +102,7 @@ pub(crate) struct Worker {
     /// Listeners that accept, or that have not accepted yet all that waits.
     accepting: Cell<u32>,
     open: Cell<u32>,
+    held: Cell<u32>,
 }
 
 impl std::fmt::Debug for Worker {
@@ -134,6 +138,7 @@ impl Engine {
             draining: Cell::new(false),
             accepting: Cell::new(0),
             open: Cell::new(0),
+            held: Cell::new(0),
         });
         spawn_local(vital(Rc::clone(&worker.deadlines).run()));
         spawn_local(vital(Rc::clone(&worker.slow_lane).run()));
@@ -295,6 +300,22 @@ impl Worker {
     pub(crate) fn closed(&self) {
         self.open.set(self.open.get() - 1);
         self.shared.connections.fetch_sub(1, Relaxed);
+    }
+
+    /// One more connection that is held before it is cut off, if there is room.
+    pub(crate) fn hold(&self) -> bool {
+        let has_room = self.held.get() < HELD_PER_WORKER_MAX;
+        if has_room {
+            self.held.update(|held| held + 1);
+        } else {
+            self.counters.reached(Limit::Http2Held);
+        }
+        has_room
+    }
+
+    /// One less.
+    pub(crate) fn let_go(&self) {
+        self.held.update(|held| held - 1);
     }
 
     /// The limit that forbids another connection of the listener `id`. None does when it accepts its last ones: when

@@ -1,14 +1,20 @@
 //! Every attack that is known by name, once.
 
-use std::time::Duration;
+use std::{
+    io::Write,
+    net::TcpStream,
+    thread,
+    time::{Duration, Instant},
+};
 
+use rustix::process::Signal;
 use weir_tests::{
     Origin, Weir,
     h2::{
-        Block, H2Client,
+        Block, H2Client, PREFACE,
         attack::{ALL, Attack, CALM, End, Ending},
         code,
-        frame::{headers, rst_stream},
+        frame::{headers, rst_stream, settings},
     },
     kernel,
     origin::ok,
@@ -17,6 +23,12 @@ use weir_tests::{
 
 /// More memory than this, in KiB, is never taken for one connection.
 const GROWTH_KIB_MAX: u64 = 16 << 10;
+
+/// Who has overdrawn a budget is held so long before it is told.
+const HELD: Duration = Duration::from_secs(1);
+
+/// No more at a time, in each worker.
+const HELD_MAX: usize = 256;
 
 /// Before a server whose answers are larger than a window.
 fn weir(origin: &Origin) -> Weir {
@@ -54,27 +66,62 @@ fn ended(weir: &Weir, reasons: &[&str]) -> f64 {
 #[test]
 fn floods_are_told_to_calm_down() {
     let origin = origin();
-    let weir = weir(&origin);
-    for flood in ALL {
-        let Ending::Calm(reasons) = flood.end else { continue };
-        let before = ended(&weir, reasons);
+    let floods = ALL.iter().filter_map(|flood| match flood.end {
+        Ending::Calm(reasons) => Some((flood, reasons)),
+        _ => None,
+    });
+    let tell = |flood: &Attack, reasons: &[&str]| {
+        let weir = weir(&origin);
+        let began = Instant::now();
         let end = attack(&weir, flood);
+        assert!(began.elapsed() >= HELD, "{}: told after {:?}", flood.name, began.elapsed());
         // Who does not read finds out by the reset alone.
         let expected = if flood.reads { CALM } else { End::Closed };
         assert!(end == expected || end == CALM, "{}: {end:?}", flood.name);
-        until(flood.name, || ended(&weir, reasons) == before + 1.0);
-    }
+        until(flood.name, || ended(&weir, reasons) == 1.0);
+    };
+    thread::scope(|scope| floods.for_each(|(flood, reasons)| _ = scope.spawn(move || tell(flood, reasons))));
+}
+
+/// No more connections are held than may be, and Weir ends with those that are.
+#[test]
+fn few_are_held() {
+    let origin = origin();
+    let mut weir = Weir::start(&format!(
+        "
+runtime: {{ workers: 1 }}
+listeners: [{{ bind: \"127.0.0.1:0\", pool: web }}]
+pools: {{ web: {{ servers: [\"{origin}\"], health: none }} }}
+"
+    ));
+    let overdrawn = [PREFACE, &vec![settings(&[]).encode(); 200].concat()].concat();
+    let mut clients = Vec::new();
+    // More at a time than may be held: they begin faster than those before are let go.
+    until("one is not held", || {
+        for _ in 0..HELD_MAX {
+            let mut client = TcpStream::connect(weir.address()).expect("Weir listens");
+            let _ = client.write_all(&overdrawn);
+            clients.push(client);
+        }
+        weir.metrics().limit("http2_held") >= 1.0
+    });
+    weir.signal(Signal::TERM);
+    assert!(weir.wait_for_exit().success());
 }
 
 #[test]
 fn what_is_held_ends_in_time() {
     let origin = origin();
-    for hold in ALL {
-        let Ending::Time(limits) = hold.end else { continue };
+    let holds = ALL.iter().filter_map(|hold| match hold.end {
+        Ending::Time(limits) => Some((hold, limits)),
+        _ => None,
+    });
+    let end = |hold: &Attack, limits: &[&str]| {
         let weir = weir(&origin);
         attack(&weir, hold);
         until(hold.name, || limits.iter().any(|limit| weir.metrics().limit(limit) >= 1.0));
-    }
+    };
+    thread::scope(|scope| holds.for_each(|(hold, limits)| _ = scope.spawn(move || end(hold, limits))));
 }
 
 /// Large heads from a few bytes: each is an honest request to everybody behind, so it is served as such, within the bounds of

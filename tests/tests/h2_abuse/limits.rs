@@ -2,12 +2,14 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering::Relaxed},
+    atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
 };
+
+use rustix::process::Signal;
 
 use weir_tests::{
     Origin, Weir,
-    h2::{Block, Frame, H2Client, code, frame::*},
+    h2::{Block, Event, Frame, H2Client, code, frame::*},
     origin::ok,
     until,
 };
@@ -52,6 +54,42 @@ fn heads_under_way() {
     }
     client.send([large(2 * all + 1)]);
     assert_eq!(client.response(2 * all + 1).status, 200, "room again");
+}
+
+/// What a client sends while so much waits for it that nothing is read is read when that has gone out: nothing else comes
+/// to say that there is something to read.
+#[test]
+fn reading_goes_on_behind_large_answers() {
+    const ANSWERS: u32 = 20;
+    let sent = Arc::new(AtomicU32::new(0));
+    let (counter, gate) = (Arc::clone(&sent), Arc::new(AtomicBool::new(false)));
+    let is_open = Arc::clone(&gate);
+    let head = format!("HTTP/1.1 204 No Content\r\nx: {}\r\n\r\n", "x".repeat(15_000));
+    let origin = Origin::start(move |connection| {
+        while connection.request()?.is_some() {
+            until("the gate opens", || is_open.load(Relaxed));
+            connection.send(&head)?;
+            counter.fetch_add(1, Relaxed);
+        }
+        Ok(())
+    });
+    let weir = Weir::before(&[&origin]);
+    let mut client = H2Client::connect(weir.address());
+    let ids = || (0..ANSWERS).map(|n| 2 * n + 1);
+    client.send(ids().map(|id| headers(id, fields("GET")).end()).collect::<Vec<_>>());
+    // One that goes on, so that the connection does not look around as it falls asleep.
+    client.send([headers(2 * ANSWERS + 1, fields("POST"))]);
+    origin.wait_for_requests(ANSWERS as usize);
+    // When Weir wakes up, all has come at once.
+    weir.signal(Signal::STOP);
+    gate.store(true, Relaxed);
+    until("all answers are sent", || sent.load(Relaxed) == ANSWERS);
+    client.send([ping(*b"are you?")]);
+    weir.signal(Signal::CONT);
+    client.wait_for("answer to PING", |event| matches!(event, Event::PingAck(_)).then_some(()));
+    for id in ids() {
+        assert_eq!(client.response(id).status, 204);
+    }
 }
 
 /// More streams than were allowed are refused, and counted.

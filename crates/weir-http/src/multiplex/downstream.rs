@@ -56,6 +56,10 @@ where
     connection.linger().await;
 }
 
+/// How long a connection is held that has overdrawn a budget, before it is told: who is cut off at once begins anew at
+/// once, with all its budgets. Nothing is read meanwhile.
+const HELD: Duration = Duration::from_secs(1);
+
 /// How long a connection keeps what exchanges worked in, for the next one.
 const SHED_AFTER: Duration = Duration::from_secs(1);
 
@@ -79,6 +83,8 @@ enum Wait {
     Stuck,
     /// The same, and nothing will come but the end.
     Ending,
+    /// [`HELD`].
+    Held,
     /// The client answers to the first GOAWAY.
     Drain,
     /// Exchanges, which have their own times.
@@ -143,6 +149,7 @@ impl Driver {
     fn set_deadline(&mut self, connection: &Connection, turn: Turn) {
         let mux = self.home.mux.borrow();
         let wait = match () {
+            () if turn == Turn::Held => Wait::Held,
             () if turn == Turn::Stuck && self.input.ended => Wait::Ending,
             () if turn == Turn::Stuck => Wait::Stuck,
             () if self.draining => Wait::Drain,
@@ -161,6 +168,7 @@ impl Driver {
             (Wait::Stuck, Some(settings)) => connection.deadline.set(settings.body_timeout),
             (Wait::Idle, Some(settings)) => connection.deadline.set(settings.idle_timeout.min(SHED_AFTER)),
             (Wait::First | Wait::Asleep, Some(settings)) => connection.deadline.set(settings.idle_timeout),
+            (Wait::Held, _) => connection.deadline.set(HELD),
             (Wait::Ending, _) => connection.deadline.set(LINGER_TIMEOUT),
             (Wait::Drain, _) | (_, None) => connection.deadline.set(DRAIN_PING_TIMEOUT),
         }
@@ -181,6 +189,10 @@ impl Driver {
                 drop(mux);
                 connection.wire.reset_when_closed();
                 return true;
+            }
+            Wait::Held => {
+                self.input.held = false;
+                connection.worker.let_go();
             }
             Wait::Idle if self.idle_left(connection) > Duration::ZERO => {
                 mux.shed();

@@ -28,6 +28,8 @@ pub(super) struct Input {
     pub(super) ended: bool,
     /// It goes on when its turn comes.
     pub(super) ticket: Option<Ticket>,
+    /// What is to be written waits as well.
+    pub(super) held: bool,
 }
 
 /// What a turn came to.
@@ -37,6 +39,8 @@ pub(super) enum Turn {
     Moved,
     /// It goes on, but bytes wait to be written, and none could be.
     Stuck,
+    /// It has overdrawn a budget, and is told so when it has been held long enough.
+    Held,
     /// It is over; what could be written has been.
     Over,
 }
@@ -56,6 +60,9 @@ impl Multiplex {
         if !is_others_turn {
             input.ticket = None;
             self.take_in(context, socket, input, worker, &mut accept);
+        }
+        if input.held {
+            return Turn::Held;
         }
         let was_full = !self.has_room();
         loop {
@@ -82,7 +89,7 @@ impl Multiplex {
     ) {
         let mut reads = 0;
         loop {
-            self.digest(input, worker.deadlines.recent_ms());
+            self.digest(input, worker);
             self.accept_all(accept);
             if !input.is_new && !self.wants_input(input) {
                 return;
@@ -152,11 +159,11 @@ impl Multiplex {
     }
 
     /// Works on what has come. It stays new if that is more than a turn's work.
-    fn digest(&self, input: &mut Input, now_ms: u64) {
+    fn digest(&self, input: &mut Input, worker: &Worker) {
         let Some(space) = input.buffer.as_mut().filter(|_| input.is_new) else { return };
         input.is_new = false;
         let mut mux = self.mux.borrow_mut();
-        match mux.handle_input(space.filled(), now_ms) {
+        match mux.handle_input(space.filled(), worker.deadlines.recent_ms()) {
             Ok(n) => {
                 space.consume(n);
                 input.is_new = mux.is_tired() && !space.is_empty();
@@ -164,6 +171,7 @@ impl Multiplex {
             Err(fatal) => {
                 self.fatal.set(Some(fatal));
                 input.ended = true;
+                input.held = fatal.abuse.is_some() && mux.is_server() && worker.hold();
                 space.clear();
             }
         }
