@@ -67,8 +67,9 @@ impl Multiplex {
         let was_full = !self.has_room();
         loop {
             let turn = self.flush(context, socket, input.ended);
-            // What was written made room for requests that waited for it.
-            if !self.accept_all(&mut accept) {
+            // What was written made room for requests that waited for it. But what has come and is not looked at may take
+            // them back: nobody connects to a server for a request that is reset before its turn.
+            if input.is_new || !self.accept_all(&mut accept) {
                 if was_full && turn != Turn::Over && self.has_room() {
                     // Nothing was read, so nothing would tell that there is something to read.
                     context.waker().wake_by_ref();
@@ -90,7 +91,9 @@ impl Multiplex {
         let mut reads = 0;
         loop {
             self.digest(input, worker);
-            self.accept_all(accept);
+            if !input.is_new {
+                self.accept_all(accept);
+            }
             if !input.is_new && !self.wants_input(input) {
                 return;
             }
