@@ -3,11 +3,11 @@
 //! One heap and one loop per pool, instead of a task and a timer per server: a server that waits costs an entry of 32
 //! bytes. An entry is never taken out of the middle: whoever brings something forward puts in another one, and the one
 //! that is out of date is passed over when its time comes. A server is brought forward at most once per check, so the heap
-//! stays below a few entries per server.
+//! stays below a few entries per server. Those of servers that have left are taken out with them.
 
 use std::{
     cmp::{Ordering, Reverse},
-    collections::BinaryHeap,
+    collections::{BinaryHeap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -68,6 +68,12 @@ impl Agenda {
                 None => self.sooner.notified().await,
             }
         }
+    }
+
+    /// Takes out what is entered for these servers, which have left.
+    pub(crate) fn forget(&self, gone: &[Arc<Watched>]) {
+        let gone: HashSet<*const Watched> = gone.iter().map(Arc::as_ptr).collect();
+        self.lock().retain(|Reverse(entry)| !gone.contains(&Arc::as_ptr(&entry.watched)));
     }
 
     /// Whoever is gone lets go of its servers.

@@ -151,9 +151,9 @@ impl Checker {
             let twice = entry.watched.insert(address, watched);
             assert!(twice.is_none(), "{address} is given twice: the configuration allows it once");
         }
-        for gone in before.into_values() {
-            gone.retire(&self.shared);
-        }
+        let gone: Vec<_> = before.into_values().collect();
+        gone.iter().for_each(|watched| watched.retire(&self.shared));
+        entry.pool.forget(&gone);
         entry.pool.end_change(&self.shared);
     }
 

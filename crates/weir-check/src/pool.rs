@@ -26,6 +26,7 @@ use crate::{
     checker::Shared,
     history::Standing,
     probe::{Asked, probe},
+    watched::Watched,
 };
 
 /// What all servers of a pool share while they are watched. Outlives changes of the file.
@@ -89,6 +90,13 @@ impl PoolWatch {
     /// Enters something into the agenda.
     pub(crate) fn put(&self, entry: Entry) {
         self.agenda.put(entry);
+    }
+
+    /// These servers have left the configuration.
+    pub(crate) fn forget(&self, gone: &[Arc<Watched>]) {
+        if !gone.is_empty() {
+            self.agenda.forget(gone);
+        }
     }
 
     /// The pool has left the configuration: its loop ends, with all that it has under way.

@@ -126,14 +126,10 @@ fn exec(node: &Filled, findings: &mut Findings) -> Vec<String> {
     {
         let message = format!("`{}` is not the whole path of a program", shown(program));
         let found = findings.error(item.span, message);
-        match is_command_line(&words) {
-            true => {
-                found.help("there is no shell: write the program and each argument as a value of its own")
-            }
-            false => {
-                found.help("write it from the root, like `/usr/local/bin/check`; it is not searched for")
-            }
-        };
+        found.help(match is_command_line(&words) {
+            true => "there is no shell: write the program and each argument as a value of its own",
+            false => "write it from the root, like `/usr/local/bin/check`; it is not searched for",
+        });
     }
     words
 }
