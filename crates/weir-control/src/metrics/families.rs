@@ -21,6 +21,9 @@ mod tls;
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
+/// In a pool with more servers, those that never answered have no histogram.
+const EMPTY_HISTOGRAMS_MAX: usize = 1000;
+
 /// The whole text.
 pub(crate) fn text(state: &State) -> String {
     let registry = state.registry();
@@ -163,12 +166,15 @@ fn servers(out: &mut Exposition, registry: &Registry) {
     for (labels, entry) in servers() {
         grpc(&mut family, labels, &entry.counters, |block| &block.grpc_answers);
     }
+    // Of a hundred thousand servers that are not used, empty histograms would be most of the page.
+    let large = registry.pools.iter().filter(|pool| pool.servers.len() > EMPTY_HISTOGRAMS_MAX);
+    let large: Vec<&str> = large.map(|pool| pool.name.as_str()).collect();
+    let is_large = |pool: &str| large.contains(&pool);
     let help = "From the whole request head to the last byte of the server's answer.";
     let mut family = out.histogram("weir_server_request_duration_seconds", help);
     for (labels, entry) in servers() {
         let (counts, seconds) = histogram(&entry.counters, |block| &block.latency);
-        // A hundred thousand servers that are not used would be most of the page.
-        if counts.iter().all(|count| *count == 0) {
+        if is_large(labels[0].1) && counts.iter().all(|count| *count == 0) {
             continue;
         }
         family.sample(&labels, &bounds(), counts, seconds);
