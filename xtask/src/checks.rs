@@ -88,9 +88,10 @@ fn measure(options: &Options) -> Result<Figures, String> {
     thread::sleep(Duration::from_secs(2 * options.interval));
 
     let pid = *process.pids().first().ok_or("weir is gone")?;
-    let (page, _, _) = scrape(metrics)?;
+    // From one page to the next; the first is part of the window.
     let (cpu_before, begin) = (control_time(pid)?, Instant::now());
-    thread::sleep(Duration::from_secs(options.seconds));
+    let (page, _, _) = scrape(metrics)?;
+    thread::sleep(Duration::from_secs(options.seconds).saturating_sub(begin.elapsed()));
     let (cpu, took) = (control_time(pid)?.saturating_sub(cpu_before), begin.elapsed());
     let (after, scrape_took, scrape_bytes) = scrape(metrics)?;
     Ok(Figures {
