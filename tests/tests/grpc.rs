@@ -54,7 +54,11 @@ fn all_kinds_of_calls() {
     let yaml = format!(
         "\nlisteners:\n{}pools:\n{}",
         listener("calls", ""),
-        pool("calls", address, "health: { grpc: work }")
+        pool(
+            "calls",
+            address,
+            "health: { grpc: work, address: 127.0.0.1, down_interval: 10s, concurrency: 1 }"
+        )
     );
     let weir = Weir::start(&yaml);
     for case in CASES {

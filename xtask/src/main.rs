@@ -8,6 +8,7 @@
 mod attack;
 mod bench;
 mod certificates;
+mod checks;
 mod docs;
 mod fuzz;
 mod launch;
@@ -27,6 +28,7 @@ usage: cargo xtask COMMAND
   attack   attacks on HTTP/2, each from many connections, while another client is served; `attack --help`
   certificates
            fifty thousand in a directory: the start, and one that is swapped under load; `certificates --help`
+  checks   a hundred thousand servers under checks, and how late these begin; `checks --help`
   fuzz     the fuzz targets, on a nightly toolchain: [--minutes N] [--target NAME]
   docs     write docs/reference.md anew from the configuration model
 ";
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         "attack" => attack::run(rest),
         "attackers" => attack::run_attackers(rest),
         "certificates" => certificates::run(rest),
+        "checks" => checks::run(rest),
         "fuzz" => fuzz::run(rest),
         "launch" => launch::run(rest),
         "docs" if rest.is_empty() => docs::run(),

@@ -1,7 +1,7 @@
-//! All servers under watch: which they are, one check loop for each, and the reader of passive signals.
+//! All servers under watch: which they are, one loop for each pool, and the reader of passive signals.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::HashMap,
     fmt,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -10,19 +10,35 @@ use std::{
 
 use tokio::{
     runtime::Handle,
-    sync::{Semaphore, mpsc, watch},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
     task::AbortHandle,
     time::timeout,
 };
-use weir_balance::Server;
+use weir_balance::{Server, WhenAllDown};
 
 use crate::{
-    CHECKS_IN_FLIGHT_MAX, Event,
+    CHECKS_IN_FLIGHT_MAX, Event, Lateness, PROGRAMS_MAX,
+    lateness::LatenessCounters,
     passive::{self, ConnectFailure, PassiveSender},
-    probe::probe,
+    pool::{PoolWatch, watch_over},
     schedule::Rng,
     watched::{Status, Watched},
 };
+
+/// The servers of a pool, to watch.
+#[derive(Debug, Clone)]
+pub struct PoolTargets {
+    /// Its key in the file; unique.
+    pub name: String,
+    /// How they are checked; `None`: not at all, they count as up.
+    pub health: Option<Arc<weir_config::Health>>,
+    /// How they are spoken to.
+    pub speech: Speech,
+    /// What happens with requests when none takes any; only told.
+    pub when_all_down: WhenAllDown,
+    /// The servers, each address once.
+    pub servers: Vec<Target>,
+}
 
 /// A server to watch.
 #[derive(Debug, Clone)]
@@ -31,10 +47,10 @@ pub struct Target {
     pub server: Arc<Server>,
     /// Its name in logs and metrics.
     pub label: String,
-    /// How it is checked; `None`: not at all, it counts as up.
-    pub health: Option<weir_config::Health>,
-    /// How it is spoken to.
-    pub speech: Speech,
+    /// Where its checks go.
+    pub check: SocketAddr,
+    /// It has a weight in the file, and so takes requests when it is up.
+    pub has_weight: bool,
 }
 
 /// How a server is spoken to, by traffic and by checks alike.
@@ -62,25 +78,31 @@ pub struct Checker {
     passive_reader: AbortHandle,
 }
 
-/// The servers under watch, by identity: pool and address.
+/// The servers under watch, by the names of their pools.
 struct Registry {
-    watched: HashMap<(String, SocketAddr), Arc<Watched>>,
+    pools: HashMap<String, PoolEntry>,
     seeds: Rng,
 }
 
-/// What all check loops share.
-struct Shared {
-    slots: Semaphore,
-    outlet: Outlet,
+struct PoolEntry {
+    pool: Arc<PoolWatch>,
+    /// By their addresses.
+    watched: HashMap<SocketAddr, Arc<Watched>>,
+    watching: AbortHandle,
 }
 
 impl Checker {
     /// Watches nothing yet. Its tasks run on `runtime`; `seed` spreads the checks over time; `on_event` is
     /// called for each event, in order for each server, and must neither block nor call back.
     pub fn new(runtime: Handle, seed: u64, on_event: impl Fn(Event) + Send + Sync + 'static) -> Self {
-        let outlet = Outlet { on_event: Box::new(on_event), first_results_missing: watch::Sender::new(0) };
-        let shared = Arc::new(Shared { slots: Semaphore::new(CHECKS_IN_FLIGHT_MAX), outlet });
-        let registry = Arc::new(Mutex::new(Registry { watched: HashMap::new(), seeds: Rng::new(seed) }));
+        let shared = Arc::new(Shared {
+            slots: Arc::new(Semaphore::new(CHECKS_IN_FLIGHT_MAX)),
+            programs: Arc::new(Semaphore::new(PROGRAMS_MAX)),
+            lateness: LatenessCounters::default(),
+            on_event: Box::new(on_event),
+            first_results_missing: watch::Sender::new(0),
+        });
+        let registry = Arc::new(Mutex::new(Registry { pools: HashMap::new(), seeds: Rng::new(seed) }));
         let (passive, signals) = passive::channel();
         let reader = read_passive(signals, Arc::clone(&registry));
         let passive_reader = runtime.spawn(reader).abort_handle();
@@ -90,39 +112,55 @@ impl Checker {
     /// Watches exactly these from now on. A server that stays (same pool and address) keeps its health, its
     /// counts and its schedule; one that is new is unknown and checked at once; one that is missing is left
     /// alone from now on.
-    pub fn apply(&self, targets: Vec<Target>) {
+    pub fn apply(&self, pools: Vec<PoolTargets>) {
         let mut registry = lock(&self.registry);
-        let mut before = std::mem::take(&mut registry.watched);
-        for target in targets {
-            let identity = (target.server.pool().to_owned(), target.server.address());
-            let seed = registry.seeds.next();
-            let watched = match (before.remove(&identity), registry.watched.entry(identity)) {
-                (Some(kept), Entry::Vacant(place)) => {
-                    kept.update(target, &self.shared.outlet);
-                    Arc::clone(place.insert(kept))
-                }
-                (None, Entry::Vacant(place)) => {
-                    let new = Watched::new(target, seed, &self.shared.outlet);
-                    Arc::clone(place.insert(Arc::new(new)))
-                }
-                (_, Entry::Occupied(place)) => {
-                    panic!("server {:?} is given twice: the configuration allows it once", place.key())
-                }
-            };
-            watched.ensure_task(|| {
-                let check_loop = watch_over(Arc::clone(&watched), Arc::clone(&self.shared));
-                self.runtime.spawn(check_loop).abort_handle()
-            });
+        let mut before = std::mem::take(&mut registry.pools);
+        for targets in pools {
+            let name = targets.name.clone();
+            let mut entry = before.remove(&name).unwrap_or_else(|| self.begin(&targets));
+            self.apply_pool(&mut entry, targets, &mut registry.seeds);
+            let twice = registry.pools.insert(name, entry);
+            assert!(twice.is_none(), "a pool is given twice: the configuration allows it once");
         }
         for gone in before.into_values() {
-            gone.retire(&self.shared.outlet);
+            gone.retire(&self.shared);
         }
+    }
+
+    fn begin(&self, targets: &PoolTargets) -> PoolEntry {
+        let pool = Arc::new(PoolWatch::new(&targets.name, targets.when_all_down));
+        let watching = self.runtime.spawn(watch_over(Arc::clone(&pool), Arc::clone(&self.shared)));
+        PoolEntry { pool, watched: HashMap::new(), watching: watching.abort_handle() }
+    }
+
+    fn apply_pool(&self, entry: &mut PoolEntry, targets: PoolTargets, seeds: &mut Rng) {
+        let concurrency = targets.health.as_ref().map_or(1, |health| health.concurrency);
+        entry.pool.begin_change(concurrency, targets.when_all_down);
+        let mut before = std::mem::take(&mut entry.watched);
+        for target in targets.servers {
+            let address = target.server.address();
+            let asked = (targets.health.clone(), targets.speech.clone());
+            let seed = seeds.next();
+            let watched = match before.remove(&address) {
+                Some(kept) => {
+                    kept.update(target, asked, &self.shared);
+                    kept
+                }
+                None => Watched::new(&entry.pool, target, asked, seed, &self.shared),
+            };
+            let twice = entry.watched.insert(address, watched);
+            assert!(twice.is_none(), "{address} is given twice: the configuration allows it once");
+        }
+        let gone: Vec<_> = before.into_values().collect();
+        gone.iter().for_each(|watched| watched.retire(&self.shared));
+        entry.pool.forget(&gone);
+        entry.pool.end_change(&self.shared);
     }
 
     /// Waits until every server has had its first result, or until `deadline` has passed. Gives the number of
     /// servers that are still unknown.
     pub fn first_round(&self, deadline: Duration) -> impl Future<Output = usize> + Send + 'static {
-        let mut missing = self.shared.outlet.first_results_missing.subscribe();
+        let mut missing = self.shared.first_results_missing.subscribe();
         async move {
             // It fails only when the checker is gone, and then the last count is as good.
             let _ = timeout(deadline, missing.wait_for(|missing| *missing == 0)).await;
@@ -137,7 +175,19 @@ impl Checker {
 
     /// The record of every server, in no particular order.
     pub fn statuses(&self) -> Vec<Status> {
-        lock(&self.registry).watched.values().map(|watched| watched.status()).collect()
+        let registry = lock(&self.registry);
+        registry.pools.values().flat_map(|entry| entry.watched.values()).map(|it| it.status()).collect()
+    }
+
+    /// The name of every pool, and whether none of its servers takes requests; in no particular order.
+    pub fn all_down(&self) -> Vec<(String, bool)> {
+        let registry = lock(&self.registry);
+        registry.pools.iter().map(|(name, entry)| (name.clone(), entry.pool.all_down())).collect()
+    }
+
+    /// How late checks began.
+    pub fn lateness(&self) -> Lateness {
+        self.shared.lateness.read()
     }
 
     /// Passive signals that were dropped because the queue was full.
@@ -146,39 +196,37 @@ impl Checker {
     }
 }
 
-impl Drop for Checker {
-    fn drop(&mut self) {
-        self.passive_reader.abort();
-        for watched in lock(&self.registry).watched.values() {
-            watched.retire(&self.shared.outlet);
-        }
+impl PoolEntry {
+    fn retire(self, shared: &Shared) {
+        self.pool.retire();
+        self.watched.into_values().for_each(|watched| watched.retire(shared));
     }
 }
 
 impl fmt::Debug for Checker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Checker")
-            .field("servers", &lock(&self.registry).watched.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Checker").field("pools", &lock(&self.registry).pools.len()).finish_non_exhaustive()
     }
 }
 
-/// The check loop of one server. Ends by being aborted.
-async fn watch_over(watched: Arc<Watched>, shared: Arc<Shared>) {
-    loop {
-        watched.due().await;
-        let _slot = shared.slots.acquire().await.expect("the semaphore is never closed");
-        let Some((address, settings, speech)) = watched.begin() else { return };
-        let outcome = probe(address, &settings, &speech).await;
-        watched.handle_outcome(outcome, &shared.outlet);
+impl Drop for Checker {
+    fn drop(&mut self) {
+        self.passive_reader.abort();
+        for (_, entry) in lock(&self.registry).pools.drain() {
+            entry.watching.abort();
+            entry.retire(&self.shared);
+        }
     }
 }
 
 /// Takes in what workers report. Signals of servers that have left are ignored.
 async fn read_passive(mut signals: mpsc::Receiver<ConnectFailure>, registry: Arc<Mutex<Registry>>) {
     while let Some(ConnectFailure { server }) = signals.recv().await {
-        let identity = (server.pool().to_owned(), server.address());
-        let watched = lock(&registry).watched.get(&identity).map(Arc::clone);
+        let watched = {
+            let registry = lock(&registry);
+            let entry = registry.pools.get(server.pool());
+            entry.and_then(|entry| entry.watched.get(&server.address())).map(Arc::clone)
+        };
         if let Some(watched) = watched {
             watched.handle_connect_failure();
         }
@@ -186,17 +234,30 @@ async fn read_passive(mut signals: mpsc::Receiver<ConnectFailure>, registry: Arc
 }
 
 fn lock(registry: &Mutex<Registry>) -> MutexGuard<'_, Registry> {
-    // Poisoned only by the assertion in `apply`, after which the process does not go on.
+    // Poisoned only by the assertions in `apply`, after which the process does not go on.
     registry.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Where results go besides the server itself.
-pub(crate) struct Outlet {
+/// What all pools share: how much may be under way, and where results go besides the servers themselves.
+pub(crate) struct Shared {
+    slots: Arc<Semaphore>,
+    programs: Arc<Semaphore>,
+    pub(crate) lateness: LatenessCounters,
     on_event: Box<dyn Fn(Event) + Send + Sync>,
     first_results_missing: watch::Sender<usize>,
 }
 
-impl Outlet {
+impl Shared {
+    /// Waits until one more check may be under way.
+    pub(crate) async fn slot(&self) -> OwnedSemaphorePermit {
+        Arc::clone(&self.slots).acquire_owned().await.expect("the semaphore is never closed")
+    }
+
+    /// Waits until one more program may run.
+    pub(crate) async fn program_slot(&self) -> OwnedSemaphorePermit {
+        Arc::clone(&self.programs).acquire_owned().await.expect("the semaphore is never closed")
+    }
+
     pub(crate) fn tell(&self, event: Event) {
         (self.on_event)(event);
     }

@@ -2,13 +2,15 @@
 
 use std::net::SocketAddr;
 
-use weir_balance::Health;
+use weir_balance::{Health, WhenAllDown};
 
 /// Something that whoever runs the process may want to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A server is judged otherwise than before.
     HealthChanged(HealthChanged),
+    /// A server's agent gives it another live weight.
+    WeightChanged(WeightChanged),
     /// A check could not be made for a reason on this side (no file descriptors, ports or memory). It says nothing
     /// about the server, so it counts neither way.
     NotChecked {
@@ -18,6 +20,13 @@ pub enum Event {
         label: String,
         /// What is missing.
         reason: String,
+    },
+    /// No server of a pool takes new requests any more: each is down, drains, or has no weight.
+    AllDown(AllDown),
+    /// A server of a pool takes new requests again, the first after [`Event::AllDown`].
+    NoLongerAllDown {
+        /// The pool.
+        pool: String,
     },
 }
 
@@ -36,4 +45,32 @@ pub struct HealthChanged {
     pub to: Health,
     /// Why, for a person: `connection refused, 3 times in a row`.
     pub reason: String,
+}
+
+/// A change of a server's live weight.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WeightChanged {
+    /// The server's pool.
+    pub pool: String,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its name in logs and metrics.
+    pub label: String,
+    /// Percent of the written weight before.
+    pub from: u16,
+    /// Percent of the written weight now; 0 while it drains.
+    pub to: u16,
+    /// Why, for a person.
+    pub reason: String,
+}
+
+/// A pool without a server that takes new requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AllDown {
+    /// The pool.
+    pub pool: String,
+    /// What happens with its requests now.
+    pub when_all_down: WhenAllDown,
+    /// How many servers it has.
+    pub servers: usize,
 }

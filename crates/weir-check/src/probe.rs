@@ -11,8 +11,11 @@ use weir_config::{Health, PoolProtocol, Probe};
 
 use crate::Speech;
 
+mod exec;
 mod grpc;
 mod http;
+mod sought;
+mod tcp;
 #[cfg(test)]
 mod tests;
 
@@ -27,12 +30,27 @@ pub(crate) enum Outcome {
     NotChecked(String),
 }
 
-/// Asks the server at `address` what `health` says, as `speech` says, within `health.timeout` in all.
-pub(crate) async fn probe(address: SocketAddr, health: &Health, speech: &Speech) -> Outcome {
+/// Whom a check asks, and how.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) address: SocketAddr,
+    pub(crate) health: &'a Health,
+    pub(crate) speech: &'a Speech,
+    /// The names of the pool and the server, for a program.
+    pub(crate) pool: &'a str,
+    pub(crate) server: &'a str,
+}
+
+/// Asks, within the timeout in all.
+pub(crate) async fn probe(asked: Asked<'_>) -> Outcome {
+    let health = asked.health;
+    if let Probe::Exec(command) = &health.probe {
+        return exec::run(command, asked).await;
+    }
     // Where it stood when time ran out, for the reason.
     let mut stage = Stage::Connect;
-    let asked = timeout(health.timeout, ask(address, &health.probe, speech, &mut stage)).await;
-    match asked {
+    let answer = timeout(health.timeout, ask(asked.address, &health.probe, asked.speech, &mut stage)).await;
+    match answer {
         Ok(Ok(())) => Outcome::Passed,
         Ok(Err(Refusal::Theirs(reason))) => Outcome::Failed(reason),
         Ok(Err(Refusal::Ours(reason))) => Outcome::NotChecked(reason),
@@ -46,6 +64,8 @@ enum Stage {
     Connect,
     Handshake,
     Answer,
+    /// Something came, but not yet what was expected.
+    Expected,
     Body,
 }
 
@@ -55,6 +75,7 @@ impl Stage {
             Stage::Connect => "no connection",
             Stage::Handshake => "no end of the TLS handshake",
             Stage::Answer => "no answer",
+            Stage::Expected => "not the expected answer",
             Stage::Body => "no complete body",
         }
     }
@@ -96,10 +117,13 @@ async fn ask_on(
     stage: &mut Stage,
 ) -> Result<(), Refusal> {
     let asked = match probe {
-        Probe::Tcp => Ok(()),
+        // Connected, and after a handshake where there is one, that is all.
+        Probe::Tcp | Probe::Tls(_) => Ok(()),
+        Probe::TcpExchange(exchange) => tcp::ask(stream, exchange, stage).await,
         Probe::Grpc(_) if !place.is_http2 => Err("the server does not agree to HTTP/2".to_owned()),
         Probe::Grpc(service) => grpc::ask(stream, place, service, stage).await,
         Probe::Http(expected) => http::ask(stream, place, expected, stage).await,
+        Probe::Exec(_) => unreachable!("a program is not asked over a connection"),
     };
     asked.map_err(Refusal::Theirs)
 }

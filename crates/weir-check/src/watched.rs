@@ -1,29 +1,30 @@
-//! One server under watch: what is known of it, when it is checked next, and what came of the checks.
+//! One server under watch: what is known of it, when it is asked next, and what came of that.
 //!
-//! Its lock is held for a few instructions, by the server's own check loop, by the reader of passive signals
-//! and by whoever reads metrics; no worker ever takes it. Events are told under the lock, so that those of one
-//! server arrive in the order in which they happened.
+//! Its lock is held for a few instructions, by its pool's loop, by the reader of passive signals and by whoever reads
+//! metrics; no worker ever takes it. Events are told under the lock, so that those of one server arrive in the order in
+//! which they happened. The locks of the pool (its agenda, its tally) are taken under it, never the other way.
+
+mod state;
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use tokio::{
-    sync::Notify,
-    task::AbortHandle,
-    time::{Instant, timeout_at},
-};
-use weir_balance::{Health, Server};
-use weir_config::Health as Settings;
+use tokio::time::Instant;
+use weir_balance::Health;
+use weir_config::{Agent, Health as Settings};
 
+use self::state::State;
 use crate::{
-    Event, HealthChanged, Speech, Target,
-    checker::Outlet,
+    Event, History, Speech, Target,
+    agenda::{Entry, Errand},
+    agent::Report,
+    checker::Shared,
+    pool::PoolWatch,
     probe::Outcome,
-    schedule::Schedule,
-    verdict::{Change, Thresholds, Verdict},
+    verdict::Verdict,
 };
 
 /// The shortest time between the starts of two checks of one server, however many connects fail.
@@ -41,8 +42,10 @@ pub struct Status {
     pub address: SocketAddr,
     /// Its name in logs and metrics.
     pub label: String,
-    /// The judgement.
+    /// What is known of it: the judgement of its checks, and what its agent says.
     pub health: Health,
+    /// Its live weight in percent of the written one.
+    pub weight_percent: u16,
     /// Checks that passed, since the server is known.
     pub checks_passed: u64,
     /// Checks that failed.
@@ -53,163 +56,164 @@ pub struct Status {
     pub connect_failures: u64,
     /// Why the latest failure failed, or the latest check that was not made was not; empty before the first.
     pub last_reason: String,
+    /// Lines of its agent that were understood, and readings that failed; `None` without an agent.
+    pub agent_readings: Option<(u64, u64)>,
+    /// Why the latest reading of its agent failed; empty before the first.
+    pub last_agent_reason: String,
+    /// Its last changes.
+    pub history: History,
 }
 
 /// One server under watch.
 #[derive(Debug)]
 pub(crate) struct Watched {
+    pool: Arc<PoolWatch>,
     state: Mutex<State>,
-    /// The time of the next check has been brought forward.
-    moved: Notify,
 }
 
+/// A check that begins.
 #[derive(Debug)]
-struct State {
-    server: Arc<Server>,
-    label: String,
-    /// `None`: not checked, always up.
-    settings: Option<Arc<Settings>>,
-    speech: Speech,
-    verdict: Verdict,
-    schedule: Schedule,
-    last_start: Option<Instant>,
-    /// A connect of a request has failed since the latest check that passed.
-    is_suspect: bool,
-    next_start: Instant,
-    /// No longer in the configuration: nothing that is still under way may touch it.
-    retired: bool,
-    task: Option<AbortHandle>,
-    passed: u64,
-    failed: u64,
-    not_made: u64,
-    connect_failures: u64,
-    last_reason: String,
+pub(crate) struct Begun {
+    pub(crate) address: SocketAddr,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) speech: Speech,
+    pub(crate) pool: Arc<PoolWatch>,
+    pub(crate) label: String,
+    /// The time that was set for it; `None` for the first of all.
+    pub(crate) due: Option<Instant>,
 }
 
 impl Watched {
     /// A server that is new here: unknown, whatever it was in an earlier life.
-    pub(crate) fn new(target: Target, seed: u64, outlet: &Outlet) -> Self {
+    pub(crate) fn new(
+        pool: &Arc<PoolWatch>,
+        target: Target,
+        asked: (Option<Arc<Settings>>, Speech),
+        seed: u64,
+        shared: &Shared,
+    ) -> Arc<Self> {
         target.server.set_health(Health::Unknown);
-        outlet.expect_first_result();
-        let mut state = State {
-            server: target.server,
-            label: target.label,
-            settings: target.health.map(Arc::new),
-            speech: target.speech,
-            verdict: Verdict::new(Health::Unknown),
-            schedule: Schedule::new(seed),
-            last_start: None,
-            is_suspect: false,
-            next_start: Instant::now(),
-            retired: false,
-            task: None,
-            passed: 0,
-            failed: 0,
-            not_made: 0,
-            connect_failures: 0,
-            last_reason: String::new(),
-        };
-        if state.settings.is_none() {
-            state.leave_unchecked(outlet);
+        target.server.set_weight_percent(100);
+        shared.expect_first_result();
+        let state = State::new(Arc::clone(pool), target, asked, seed);
+        pool.count(None, Some(state.counted()), shared);
+        let watched = Arc::new(Self { pool: Arc::clone(pool), state: Mutex::new(state) });
+        let mut state = watched.lock();
+        match state.settings {
+            None => state.leave_unchecked(shared),
+            Some(_) => watched.enter(&state),
         }
-        Self { state: Mutex::new(state), moved: Notify::new() }
+        watched.enter_agent(&mut state);
+        drop(state);
+        watched
     }
 
     /// Takes what a reload says of a server that stays. Judgement, counts and the time of the next check are
     /// kept; only a shorter interval brings the next check forward.
-    pub(crate) fn update(&self, target: Target, outlet: &Outlet) {
+    pub(crate) fn update(
+        self: &Arc<Self>,
+        target: Target,
+        (settings, speech): (Option<Arc<Settings>>, Speech),
+        shared: &Shared,
+    ) {
         let mut state = self.lock();
-        state.label = target.label;
-        state.server = target.server;
-        state.server.set_health(state.verdict.health());
-        state.speech = target.speech;
-        let before = state.settings.take();
-        state.settings = target.health.map(Arc::new);
+        let before = state.counted();
+        state.take(target, speech);
+        self.pool.count(Some(before), Some(state.counted()), shared);
+        let before = std::mem::replace(&mut state.settings, settings);
         match (before, state.settings.clone()) {
-            (_, None) => state.leave_unchecked(outlet),
-            (None, Some(_)) => state.next_start = Instant::now(),
-            (Some(before), Some(now)) if now.interval != before.interval => {
-                let pause = state.schedule.next_pause(now.interval);
-                state.next_start = state.next_start.min(Instant::now() + pause);
-                self.moved.notify_one();
+            (_, None) => state.leave_unchecked(shared),
+            (None, Some(_)) => {
+                state.next_start = Instant::now();
+                self.enter(&state);
+            }
+            (Some(before), Some(now)) if state.interval_of(&before) != state.interval_of(&now) => {
+                let pause = state.next_pause(&now);
+                let sooner = Instant::now() + pause;
+                if sooner < state.next_start {
+                    state.next_start = sooner;
+                    self.enter(&state);
+                }
             }
             (Some(_), Some(_)) => {}
         }
-    }
-
-    /// Starts the check loop if there should be one and is none.
-    pub(crate) fn ensure_task(&self, start: impl FnOnce() -> AbortHandle) {
-        let mut state = self.lock();
-        if state.settings.is_some() && state.task.is_none() {
-            state.task = Some(start());
+        if state.agent().is_none() {
+            state.report = Report::default();
+            state.settle("it has no agent any more", shared);
         }
+        self.enter_agent(&mut state);
     }
 
-    /// The server has left the configuration: its loop ends, and results still on their way are ignored.
-    pub(crate) fn retire(&self, outlet: &Outlet) {
+    /// The server has left the configuration: results still on their way are ignored.
+    pub(crate) fn retire(&self, shared: &Shared) {
         let mut state = self.lock();
         state.retired = true;
-        state.stop_task();
-        if state.verdict.health() == Health::Unknown {
-            outlet.first_result_settled();
+        if state.standing.health == Health::Unknown {
+            shared.first_result_settled();
         }
+        self.pool.count(Some(state.counted()), None, shared);
     }
 
-    /// Waits for the time of the next check, which may be brought forward meanwhile.
-    pub(crate) async fn due(&self) {
-        loop {
-            let next_start = self.lock().next_start;
-            if timeout_at(next_start, self.moved.notified()).await.is_err() {
-                return;
-            }
-        }
-    }
-
-    /// A check starts now: where, what it asks, and how. Sets the time of the one after it.
-    pub(crate) fn begin(&self) -> Option<(SocketAddr, Arc<Settings>, Speech)> {
+    /// A check that was due at `due` begins, unless that is out of date. Sets the time of the one after it.
+    pub(crate) fn begin_check(&self, due: Instant) -> Option<Begun> {
         let mut state = self.lock();
-        let settings = Arc::clone(state.settings.as_ref()?);
+        let settings = state.settings.clone().filter(|_| !state.retired)?;
+        if state.under_way || state.next_start != due {
+            return None;
+        }
         let now = Instant::now();
-        let pause =
-            state.schedule.next_pause(settings.interval).max(CHECK_SPACING_MIN.min(settings.interval));
-        state.last_start = Some(now);
+        let pause = state.next_pause(&settings);
+        state.under_way = true;
+        let is_first = state.last_start.replace(now).is_none();
         state.next_start = now + pause;
-        Some((state.server.address(), settings, state.speech.clone()))
+        Some(Begun {
+            address: state.check,
+            settings,
+            speech: state.speech.clone(),
+            pool: Arc::clone(&self.pool),
+            label: state.label.clone(),
+            due: (!is_first).then_some(due),
+        })
     }
 
-    /// Takes in what came of a check.
-    pub(crate) fn handle_outcome(&self, outcome: Outcome, outlet: &Outlet) {
+    /// Takes in what came of a check, and enters the next one.
+    pub(crate) fn handle_outcome(self: &Arc<Self>, outcome: Outcome, shared: &Shared) {
         let mut state = self.lock();
-        let Some(thresholds) = state.thresholds() else { return };
-        match outcome {
-            Outcome::Passed => {
-                state.passed += 1;
-                state.is_suspect = false;
-                let change = state.verdict.handle_success(thresholds);
-                state.tell(change, "check passed", outlet);
-            }
-            Outcome::Failed(reason) => {
-                state.failed += 1;
-                let change = state.verdict.handle_failure(thresholds);
-                state.tell(change, &reason, outlet);
-                state.last_reason = reason;
-                if state.is_suspect {
-                    // What requests have met is settled without waiting for the interval.
-                    state.bring_forward();
-                }
-            }
-            Outcome::NotChecked(reason) => {
-                state.not_made += 1;
-                state.next_start = state.next_start.min(Instant::now() + RETRY_PAUSE);
-                state.last_reason.clone_from(&reason);
-                let (pool, label) = (state.server.pool().to_owned(), state.label.clone());
-                outlet.tell(Event::NotChecked { pool, label, reason });
-            }
+        state.under_way = false;
+        if state.retired || state.settings.is_none() {
+            return;
         }
+        state.handle_outcome(outcome, shared);
+        state.next_start = state.next_start.max(Instant::now());
+        self.enter(&state);
+    }
+
+    /// A reading of the agent that was due at `due` begins, unless that is out of date: at which IP address, and how.
+    pub(crate) fn begin_reading(&self, due: Instant) -> Option<(IpAddr, Agent)> {
+        let mut state = self.lock();
+        let agent = state.agent().cloned()?;
+        if state.reading || state.next_reading != Some(due) {
+            return None;
+        }
+        state.reading = true;
+        state.next_reading = Some(Instant::now() + state.agent_schedule.next_pause(agent.interval));
+        Some((state.server.address().ip(), agent))
+    }
+
+    /// Takes in what an agent said, and enters the next reading. What could not be read changes nothing.
+    pub(crate) fn handle_reading(self: &Arc<Self>, said: Result<Report, String>, shared: &Shared) {
+        let mut state = self.lock();
+        state.reading = false;
+        if state.agent().is_none() {
+            return;
+        }
+        state.handle_reading(said, shared);
+        state.next_reading = state.next_reading.map(|next| next.max(Instant::now()));
+        self.enter_agent(&mut state);
     }
 
     /// Takes in one connect that failed for a worker: a reason to look at once, and a step towards down that only a check can complete.
-    pub(crate) fn handle_connect_failure(&self) {
+    pub(crate) fn handle_connect_failure(self: &Arc<Self>) {
         const REASON: &str = "connect failed for a request";
         let mut state = self.lock();
         state.connect_failures += 1;
@@ -218,7 +222,7 @@ impl Watched {
         state.is_suspect = true;
         REASON.clone_into(&mut state.last_reason);
         if state.bring_forward() {
-            self.moved.notify_one();
+            self.enter(&state);
         }
     }
 
@@ -226,78 +230,42 @@ impl Watched {
     pub(crate) fn status(&self) -> Status {
         let state = self.lock();
         Status {
-            pool: state.server.pool().to_owned(),
+            pool: self.pool.name().to_owned(),
             address: state.server.address(),
             label: state.label.clone(),
-            health: state.verdict.health(),
+            health: state.standing.health,
+            weight_percent: state.standing.weight_percent,
             checks_passed: state.passed,
             checks_failed: state.failed,
             checks_not_made: state.not_made,
             connect_failures: state.connect_failures,
             last_reason: state.last_reason.clone(),
+            agent_readings: state.agent().map(|_| (state.understood, state.misread)),
+            last_agent_reason: state.last_agent_reason.clone(),
+            history: state.history.clone(),
+        }
+    }
+
+    /// Enters the next check, unless one is under way: that enters the next when it ends.
+    fn enter(self: &Arc<Self>, state: &State) {
+        if !state.under_way {
+            let watched = Arc::clone(self);
+            self.pool.put(Entry { due: state.next_start, errand: Errand::Check, watched });
+        }
+    }
+
+    /// Enters the next reading of its agent, unless it has none, or one is under way.
+    fn enter_agent(self: &Arc<Self>, state: &mut State) {
+        if state.agent().is_none() {
+            state.next_reading = None;
+        } else if !state.reading {
+            let due = *state.next_reading.get_or_insert_with(Instant::now);
+            self.pool.put(Entry { due, errand: Errand::Agent, watched: Arc::clone(self) });
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic under the lock can only come from the listener of events; the state itself is whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// How to judge a result; `None` when it must not count any more.
-    fn thresholds(&self) -> Option<Thresholds> {
-        let settings = self.settings.as_ref().filter(|_| !self.retired)?;
-        Some(Thresholds { fall: settings.fall, rise: settings.rise })
-    }
-
-    /// `health: none`: up from now on, never asked.
-    fn leave_unchecked(&mut self, outlet: &Outlet) {
-        self.stop_task();
-        let from = self.verdict.health();
-        self.verdict = Verdict::new(Health::Up);
-        if from != Health::Up {
-            self.tell(Some(Change { from, to: Health::Up, in_a_row: 1 }), "not checked", outlet);
-        }
-    }
-
-    fn stop_task(&mut self) {
-        if let Some(task) = self.task.take() {
-            task.abort();
-        }
-    }
-
-    /// Sets the next check to the earliest time that is allowed. A server that is down already has nothing to
-    /// find out in a hurry.
-    fn bring_forward(&mut self) -> bool {
-        if self.verdict.health() == Health::Down {
-            return false;
-        }
-        let earliest = self.last_start.map_or_else(Instant::now, |start| start + CHECK_SPACING_MIN);
-        let sooner = earliest < self.next_start;
-        if sooner {
-            self.next_start = earliest;
-        }
-        sooner
-    }
-
-    /// Writes a changed judgement where the workers read it, and tells of it.
-    fn tell(&self, change: Option<Change>, reason: &str, outlet: &Outlet) {
-        let Some(change) = change else { return };
-        self.server.set_health(change.to);
-        outlet.tell(Event::HealthChanged(HealthChanged {
-            pool: self.server.pool().to_owned(),
-            address: self.server.address(),
-            label: self.label.clone(),
-            from: change.from,
-            to: change.to,
-            reason: match change.in_a_row {
-                0 | 1 => reason.to_owned(),
-                many => format!("{reason}, {many} times in a row"),
-            },
-        }));
-        if change.from == Health::Unknown {
-            outlet.first_result_settled();
-        }
     }
 }

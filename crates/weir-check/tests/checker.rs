@@ -3,30 +3,15 @@
 //! No test sleeps: each waits for an event, with a deadline. Where nothing must happen, the next event that
 //! must happen is awaited instead, and compared.
 
-use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::SeqCst},
-    },
-    time::Duration,
-};
+mod stage;
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    runtime::Handle,
-    sync::mpsc,
-    task::JoinHandle,
-    time::timeout,
-};
-use weir_balance::{Epoch, Health, Server};
-use weir_check::{Checker, ConnectFailure, Event, Speech, Status, Target};
-use weir_config::{HttpProbe, Probe};
+use std::{net::TcpListener, sync::Arc, time::Duration};
 
-const DEADLINE: Duration = Duration::from_secs(20);
-/// Long enough that no second check comes by itself within a test.
-const NEVER: Duration = Duration::from_secs(100_000);
-const OFTEN: Duration = Duration::from_millis(10);
+use stage::*;
+use tokio::time::timeout;
+use weir_balance::Health;
+use weir_check::ConnectFailure;
+use weir_config::Probe;
 
 #[tokio::test]
 async fn an_unchecked_server_is_up_at_once() {
@@ -46,7 +31,7 @@ async fn the_first_result_decides_and_ends_the_first_round() {
     let (checker, mut events) = watch();
     let (good, bad) = (Listening::start(), Refusing::start());
     let (up, down) = (server("web", good.port()), server("web", bad.port()));
-    checker.apply(vec![target(&up, tcp(NEVER, 3, 3)), target(&down, tcp(NEVER, 3, 3))]);
+    checker.apply(vec![pool(&[&up, &down], tcp(NEVER, 3, 3))]);
     assert_eq!(checker.first_round(DEADLINE).await, 0);
     assert_eq!((up.health(), down.health()), (Health::Up, Health::Down));
     let mut told = changes(&mut events, 2).await;
@@ -162,7 +147,7 @@ async fn a_server_that_stays_keeps_what_is_known() {
     // Another snapshot may bring another value for the same identity: it is given the same health.
     let same = server("web", first.port());
     let new = server("web", second.port());
-    checker.apply(vec![target(&same, tcp(NEVER, 3, 2)), target(&new, tcp(NEVER, 3, 2))]);
+    checker.apply(vec![pool(&[&same, &new], tcp(NEVER, 3, 2))]);
     assert_eq!(same.health(), Health::Up);
     assert_eq!(checker.first_round(DEADLINE).await, 0);
     assert_eq!(changes(&mut events, 1).await, ["unknown>up check passed"], "only the new one");
@@ -257,155 +242,4 @@ async fn thousands_of_servers_get_their_first_result() {
     checker.apply(servers.iter().map(|server| target(server, tcp(NEVER, 3, 2))).collect());
     assert_eq!(checker.first_round(DEADLINE).await, 0);
     assert!(servers.iter().all(|server| server.health() == Health::Up));
-}
-
-fn watch() -> (Checker, mpsc::UnboundedReceiver<Event>) {
-    let (tell, events) = mpsc::unbounded_channel();
-    let checker = Checker::new(Handle::current(), 1, move |event| {
-        // A test that has seen enough may have dropped its end.
-        let _ = tell.send(event);
-    });
-    (checker, events)
-}
-
-fn server(pool: &str, port: u16) -> Arc<Server> {
-    Arc::new(Server::new(pool, SocketAddr::from((Ipv4Addr::LOCALHOST, port)), Arc::new(Epoch::default()), 1))
-}
-
-fn target(server: &Arc<Server>, health: Option<weir_config::Health>) -> Target {
-    Target {
-        server: Arc::clone(server),
-        label: server.address().to_string(),
-        health,
-        speech: Speech::default(),
-    }
-}
-
-fn tcp(interval: Duration, fall: u32, rise: u32) -> Option<weir_config::Health> {
-    Some(weir_config::Health { probe: Probe::Tcp, interval, timeout: DEADLINE, fall, rise })
-}
-
-fn http(interval: Duration, timeout: Duration) -> Option<weir_config::Health> {
-    let probe = Probe::Http(HttpProbe {
-        path: "/".to_owned(),
-        host: None,
-        expect: vec![(200, 299)],
-        expect_headers: Vec::new(),
-        expect_body: None,
-    });
-    Some(weir_config::Health { probe, interval, timeout, fall: 3, rise: 2 })
-}
-
-/// The next `count` changes, as `from>to reason`.
-async fn changes(events: &mut mpsc::UnboundedReceiver<Event>, count: usize) -> Vec<String> {
-    let mut told = Vec::new();
-    while told.len() < count {
-        match timeout(DEADLINE, events.recv()).await.expect("an event in time").expect("a checker") {
-            Event::HealthChanged(change) => {
-                told.push(format!("{}>{} {}", change.from.word(), change.to.word(), change.reason));
-            }
-            other @ Event::NotChecked { .. } => panic!("{other:?}"),
-        }
-    }
-    told
-}
-
-/// The record of the only server.
-fn status(checker: &Checker) -> Status {
-    let mut statuses = checker.statuses();
-    assert_eq!(statuses.len(), 1);
-    statuses.remove(0)
-}
-
-/// Lets other tasks run until the only server's record is as wanted.
-async fn until(checker: &Checker, wanted: impl Fn(&Status) -> bool) {
-    let reached = timeout(DEADLINE, async {
-        while !wanted(&status(checker)) {
-            tokio::task::yield_now().await;
-        }
-    });
-    assert!(reached.await.is_ok(), "never reached: {:?}", status(checker));
-}
-
-/// A port where connects succeed (nobody accepts them: the kernel does).
-struct Listening(TcpListener);
-
-impl Listening {
-    fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        // Room for all that connect in a test.
-        rustix::net::listen(&listener, 4096).unwrap();
-        Self(listener)
-    }
-
-    fn port(&self) -> u16 {
-        self.0.local_addr().unwrap().port()
-    }
-
-    /// From now on connects to the same port are refused.
-    fn stop(self) -> Refusing {
-        let address = self.0.local_addr().unwrap();
-        drop(self.0);
-        Refusing::at(address)
-    }
-}
-
-/// A port where connects are refused: bound by a socket that does not listen, so that nobody else gets it.
-struct Refusing(tokio::net::TcpSocket);
-
-impl Refusing {
-    fn start() -> Self {
-        Self::at("127.0.0.1:0".parse().unwrap())
-    }
-
-    fn at(address: SocketAddr) -> Self {
-        let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        socket.set_reuseaddr(true).unwrap();
-        socket.bind(address).unwrap();
-        Self(socket)
-    }
-
-    fn port(&self) -> u16 {
-        self.0.local_addr().unwrap().port()
-    }
-}
-
-/// A site that answers every request with the same status, in a task of the test's own runtime.
-struct Site {
-    address: SocketAddr,
-    status: Arc<AtomicUsize>,
-    task: JoinHandle<()>,
-}
-
-impl Site {
-    async fn start(status: usize) -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let status = Arc::new(AtomicUsize::new(status));
-        let shown = Arc::clone(&status);
-        let task = tokio::spawn(async move {
-            loop {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                // Every request here fits one packet; a checker that is dropped may send none.
-                let _ = stream.read(&mut [0; 4096]).await;
-                let answer = format!("HTTP/1.1 {} Word\r\nContent-Length: 0\r\n\r\n", shown.load(SeqCst));
-                let _ = stream.write_all(answer.as_bytes()).await;
-            }
-        });
-        Self { address, status, task }
-    }
-
-    fn port(&self) -> u16 {
-        self.address.port()
-    }
-
-    fn answer(&self, status: usize) {
-        self.status.store(status, SeqCst);
-    }
-}
-
-impl Drop for Site {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
 }

@@ -4,8 +4,8 @@ use std::{fs::File, net::TcpListener, sync::Arc, time::Duration};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{runtime::Handle, sync::mpsc, time::timeout};
-use weir_balance::{Epoch, Health, Server};
-use weir_check::{Checker, Event, Target};
+use weir_balance::{Epoch, Health, Server, WhenAllDown};
+use weir_check::{Checker, Event, PoolTargets, Target};
 use weir_config::Probe;
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -19,12 +19,16 @@ async fn want_of_descriptors_moves_no_server() {
     });
     let epoch = Arc::new(Epoch::default());
     let server = Arc::new(Server::new("web", listener.local_addr().unwrap(), epoch, 1));
+    let interval = Duration::from_secs(100_000);
     let health = weir_config::Health {
         probe: Probe::Tcp,
-        interval: Duration::from_secs(100_000),
+        agent: None,
+        interval,
+        down_interval: interval,
         timeout: DEADLINE,
         fall: 2,
         rise: 1,
+        concurrency: 16,
     };
 
     let limit = getrlimit(Resource::Nofile);
@@ -36,10 +40,16 @@ async fn want_of_descriptors_moves_no_server() {
     let target = Target {
         server: Arc::clone(&server),
         label: "web1".to_owned(),
-        health: Some(health),
-        speech: weir_check::Speech::default(),
+        check: server.address(),
+        has_weight: true,
     };
-    checker.apply(vec![target]);
+    checker.apply(vec![PoolTargets {
+        name: "web".to_owned(),
+        health: Some(Arc::new(health)),
+        speech: weir_check::Speech::default(),
+        when_all_down: WhenAllDown::Fail,
+        servers: vec![target],
+    }]);
     let event = timeout(DEADLINE, events.recv()).await.unwrap().unwrap();
     let Event::NotChecked { pool, label, reason } = event else { panic!("{event:?}") };
     assert_eq!((pool.as_str(), label.as_str()), ("web", "web1"));

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use crate::{
+    JsonScalar,
     filled::{Data, Entry, Filled},
     kind::{Value, taken_for},
     tree::Scalar,
@@ -91,6 +92,7 @@ fn one(scalar: &Scalar, value: &Value) -> String {
         | Value::Bool(_)
         | Value::Word(_)
         | Value::Duration(_)
+        | Value::Json(JsonScalar::Number(_) | JsonScalar::Bool(_))
         | Value::Range(..) => scalar.text.clone(),
         _ => text(&scalar.text),
     }

@@ -3,6 +3,7 @@
 //! One `match` per question; what a kind needs to answer lies in the module of its family.
 
 pub(crate) mod address;
+pub(crate) mod check;
 pub(crate) mod header;
 pub(crate) mod host;
 pub(crate) mod number;
@@ -20,7 +21,8 @@ use std::{net::SocketAddr, time::Duration};
 use ipnet::IpNet;
 
 use crate::{
-    Challenge, CipherSuite, HashKey, HostPattern, PathPattern, Rate, TlsVersion, ValuePattern,
+    Challenge, CipherSuite, HashKey, HostPattern, JsonScalar, PathPattern, Rate, Sought, TlsVersion,
+    ValuePattern,
     nearest::nearest,
     report::shown,
     spec::{Status, Word},
@@ -114,6 +116,18 @@ pub(crate) enum Kind {
     HttpsUrl,
     /// The name of a gRPC service, or nothing.
     GrpcService,
+    /// An IP address.
+    Ip,
+    /// A method that a check may ask with.
+    CheckMethod,
+    /// The name of a header field that a check may send.
+    CheckHeader,
+    /// What is looked for in an answer.
+    Sought,
+    /// A place in JSON.
+    JsonPointer,
+    /// A single value in JSON.
+    JsonScalar,
 }
 
 /// A parsed single value.
@@ -137,6 +151,8 @@ pub(crate) enum Value {
     Tls(TlsVersion),
     Cipher(CipherSuite),
     Challenge(Challenge),
+    Sought(Sought),
+    Json(JsonScalar),
 }
 
 /// Why a value is refused.
@@ -202,6 +218,12 @@ impl Kind {
             Kind::Email => tls::email(text).map(as_written),
             Kind::HttpsUrl => tls::https_url(text).map(as_written),
             Kind::GrpcService => tls::grpc_service(text).map(as_written),
+            Kind::Ip => address::ip(text).map(as_written),
+            Kind::CheckMethod => check::method(text).map(as_written),
+            Kind::CheckHeader => check::header(text).map(as_written),
+            Kind::Sought => check::sought(text).map(Value::Sought),
+            Kind::JsonPointer => check::json_pointer(text).map(as_written),
+            Kind::JsonScalar => check::json_scalar(scalar).map(Value::Json),
         }
     }
 
@@ -246,6 +268,12 @@ impl Kind {
             Kind::Email => "an address of mail",
             Kind::HttpsUrl => "a URL like `https://HOST/PATH`",
             Kind::GrpcService => "the name of a gRPC service",
+            Kind::Ip => "an IP address",
+            Kind::CheckMethod => "a method like `GET`",
+            Kind::CheckHeader => "the name of a header field",
+            Kind::Sought => "text or `~ REGEX`",
+            Kind::JsonPointer => "a JSON pointer like `/status`",
+            Kind::JsonScalar => "text, a number, `true` or `false`",
         };
         what.to_owned()
     }
@@ -270,6 +298,7 @@ impl Kind {
             | Kind::CertificateName
             | Kind::TlsVersion
             | Kind::GrpcService
+            | Kind::Sought
                 if !scalar.quoted =>
             {
                 plain::check(&scalar.text)

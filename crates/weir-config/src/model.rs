@@ -5,6 +5,7 @@
 //! No engine sees YAML, or a value that it must check again. Only certificates and keys are named and not read: their
 //! files change while the configuration stays.
 
+mod health;
 mod http;
 mod tls;
 
@@ -12,6 +13,7 @@ use std::{net::SocketAddr, num::NonZeroU16, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 
+pub use health::*;
 pub use http::*;
 pub use tls::*;
 
@@ -351,6 +353,8 @@ pub struct Server {
     pub weight: u16,
     /// Takes requests only while no other server is up.
     pub backup: bool,
+    /// Where its checks go.
+    pub check: SocketAddr,
 }
 
 /// What happens when no server of a pool is up.
@@ -371,45 +375,4 @@ pub struct KeepAlive {
     pub timeout: Duration,
     /// How old one may become before it is no longer reused.
     pub age: Duration,
-}
-
-/// Active health checks of a pool's servers.
-#[derive(Debug, Clone)]
-pub struct Health {
-    /// What is asked.
-    pub probe: Probe,
-    /// From the start of one check to the start of the next, give or take the jitter.
-    pub interval: Duration,
-    /// How long one check may take.
-    pub timeout: Duration,
-    /// Failures in a row (of checks and of connects together) until a server is down.
-    pub fall: u32,
-    /// Successes in a row until a server is up again.
-    pub rise: u32,
-}
-
-/// What a check asks.
-#[derive(Debug, Clone)]
-pub enum Probe {
-    /// A connect succeeds; with TLS, a handshake too.
-    Tcp,
-    /// A GET is answered as expected.
-    Http(HttpProbe),
-    /// `grpc.health.v1.Health/Check` for this service is answered `SERVING`; empty is the server as a whole.
-    Grpc(String),
-}
-
-/// `health: { http: PATH, … }`.
-#[derive(Debug, Clone)]
-pub struct HttpProbe {
-    /// Path and query.
-    pub path: String,
-    /// `Host` of the request; default is the server's address.
-    pub host: Option<String>,
-    /// Accepted status codes, inclusive ranges; default 200-299.
-    pub expect: Vec<(u16, u16)>,
-    /// Each of these fields (lower-case name) contains this text.
-    pub expect_headers: Vec<(String, String)>,
-    /// The first 64 KiB of the body contain this text.
-    pub expect_body: Option<String>,
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::{
     filled::{Data, Entry, Filled, Section},
     kind::{Kind, Value, number},
+    spec,
     tree::{Scalar, Span},
 };
 
@@ -93,22 +94,46 @@ fn settle_health(health: &mut Filled) {
     let span = health.span;
     let interval = health.duration("interval");
     let Some(section) = health.section_mut() else { return };
+    if let Some(agent) = section.entries.iter_mut().find(|entry| entry.name == "agent") {
+        settle_timeout(&mut agent.value, &spec::AGENT);
+    }
     let plain = |text: &str| Scalar { text: text.to_owned(), quoted: false };
-    let asked = ["http", "grpc", "tcp"].iter().any(|name| section.get(name).is_some());
+    let asked = ["http", "grpc", "tcp", "tls", "exec"].iter().any(|name| section.get(name).is_some());
     if !asked && !section.doubtful {
-        insert(section, 0, "tcp", span, plain("connect"), Kind::Text);
+        add(section, &spec::HEALTH, "tcp", one(span, plain("connect"), Kind::Text));
+    }
+    if section.get("http").is_some() && section.get("method").is_none() {
+        add(section, &spec::HEALTH, "method", one(span, plain("GET"), Kind::Method));
     }
     if section.get("http").is_some() && section.get("expect").is_none() {
-        let expect = one(span, plain("200-299"), Kind::StatusRange);
-        let value = Filled { span, written: false, data: Data::List(vec![expect]) };
-        section.entries.insert(1, Entry { name: "expect".to_owned(), span, value });
+        let range = one(span, plain("200-299"), Kind::StatusRange);
+        let value = Filled { span, written: false, data: Data::List(vec![range]) };
+        add(section, &spec::HEALTH, "expect", value);
     }
+    if section.get("down_interval").is_none() && !interval.is_zero() {
+        let text = plain(&number::duration_text(interval));
+        add(section, &spec::HEALTH, "down_interval", one(span, text, Kind::Duration));
+    }
+    settle_timeout(health, &spec::HEALTH);
+}
+
+/// `timeout`: [`CHECK_TIMEOUT`], but no longer than an interval.
+fn settle_timeout(node: &mut Filled, definition: &spec::Section) {
+    let span = node.span;
+    let intervals = ["interval", "down_interval"].map(|name| node.duration(name));
+    let shortest = intervals.into_iter().filter(|interval| !interval.is_zero()).min();
+    let Some(section) = node.section_mut() else { return };
     if section.get("timeout").is_none() {
-        let timeout = if interval.is_zero() { CHECK_TIMEOUT } else { CHECK_TIMEOUT.min(interval) };
-        let text = plain(&number::duration_text(timeout));
-        let after = section.entries.iter().position(|entry| entry.name == "interval");
-        insert(section, after.map_or(usize::MAX, |at| at + 1), "timeout", span, text, Kind::Duration);
+        let timeout = shortest.map_or(CHECK_TIMEOUT, |shortest| CHECK_TIMEOUT.min(shortest));
+        let text = Scalar { text: number::duration_text(timeout), quoted: false };
+        add(section, definition, "timeout", one(span, text, Kind::Duration));
     }
+}
+
+/// Adds a key at its place in the definition.
+fn add(section: &mut Section, definition: &spec::Section, name: &str, value: Filled) {
+    section.entries.push(Entry { name: name.to_owned(), span: value.span, value });
+    section.entries.sort_by_key(|entry| definition.keys.iter().position(|key| key.name == entry.name));
 }
 
 fn insert(section: &mut Section, at: usize, name: &str, span: Span, scalar: Scalar, kind: Kind) {

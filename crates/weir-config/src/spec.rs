@@ -5,6 +5,7 @@
 //! supported yet`, so that nobody believes in a protection that is not there.
 
 mod certificate;
+mod health;
 mod listener;
 mod pool;
 mod root;
@@ -14,6 +15,7 @@ mod walk;
 
 use crate::kind::Kind;
 
+pub(crate) use health::{AGENT, HEALTH};
 pub(crate) use root::ROOT;
 pub(crate) use walk::{sections, sections_with};
 

@@ -12,7 +12,8 @@ use std::{
 };
 
 use tokio::{runtime::Runtime, task::JoinHandle as Task};
-use weir_check::{Checker, ConnectFailure, Event};
+use weir_balance::WhenAllDown;
+use weir_check::{AllDown, Checker, ConnectFailure, Event};
 use weir_config::{Checked, Config};
 use weir_http::Shared;
 use weir_tls::acme::Challenges;
@@ -338,11 +339,33 @@ fn tell(event: Event) {
             };
             log::log(level, "health changed", &fields);
         }
+        Event::WeightChanged(change) => {
+            let fields: [log::Field<'_>; 6] = [
+                ("pool", &change.pool),
+                ("server", &change.label),
+                ("address", &change.address),
+                ("from", &format_args!("{}%", change.from)),
+                ("to", &format_args!("{}%", change.to)),
+                ("reason", &change.reason),
+            ];
+            log::info("live weight changed", &fields);
+        }
         Event::NotChecked { pool, label, reason } => {
             log::error(
                 "a check could not be made",
                 &[("pool", &pool), ("server", &label), ("reason", &reason)],
             );
+        }
+        Event::AllDown(AllDown { pool, when_all_down, servers }) => {
+            let then = match when_all_down {
+                WhenAllDown::Fail => "its requests are answered 503",
+                WhenAllDown::Spread => "its requests are spread over all servers",
+            };
+            let fields: [log::Field<'_>; 3] = [("pool", &pool), ("servers", &servers), ("then", &then)];
+            log::error("no server of the pool takes requests", &fields);
+        }
+        Event::NoLongerAllDown { pool } => {
+            log::info("a server of the pool takes requests again", &[("pool", &pool)]);
         }
     }
 }

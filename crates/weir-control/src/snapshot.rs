@@ -11,9 +11,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use weir_balance::{Algorithm, Member, Pool};
-use weir_check::{Speech, Target};
-use weir_config::{AccessLog, Balance, Config, Hsts, Listener, LogTarget};
+use weir_balance::{Algorithm, Member, Pool, WhenAllDown};
+use weir_check::{PoolTargets, Speech, Target};
+use weir_config::{AccessLog, Balance, Config, Hsts, Listener, LogTarget, PoolProtocol};
 use weir_http::{ListenerSite, PoolSite, RouteSite, Site, TlsSite};
 use weir_route::Table;
 use weir_tls::acme::Challenges;
@@ -58,18 +58,46 @@ pub(crate) fn build(
 }
 
 /// The servers to check.
-pub(crate) fn targets(config: &Config, registry: &Registry, tls: &Tls) -> Vec<Target> {
+pub(crate) fn targets(config: &Config, registry: &Registry, tls: &Tls) -> Vec<PoolTargets> {
     let pools = config.pools.iter().zip(&registry.pools).zip(&tls.clients);
     pools
-        .flat_map(|((pool, entry), tls)| {
-            entry.servers.iter().map(|server| Target {
-                server: Arc::clone(&server.server),
-                label: server.label.clone(),
-                health: pool.health.clone(),
-                speech: Speech { protocol: pool.protocol, tls: tls.clone() },
-            })
+        .map(|((pool, entry), tls)| PoolTargets {
+            name: pool.name.clone(),
+            health: pool.health.clone().map(Arc::new),
+            speech: speech(pool, tls.clone()),
+            when_all_down: when_all_down(pool),
+            servers: pool
+                .servers
+                .iter()
+                .zip(&entry.servers)
+                .map(|(server, live)| Target {
+                    server: Arc::clone(&live.server),
+                    label: live.label.clone(),
+                    check: server.check,
+                    has_weight: server.weight > 0,
+                })
+                .collect(),
         })
         .collect()
+}
+
+/// Checks speak as traffic does, but for a handshake with servers whose TLS is passed through.
+fn speech(pool: &weir_config::Pool, tls: Option<Arc<weir_tls::Client>>) -> Speech {
+    match pool.health.as_ref().map(|health| &health.probe) {
+        Some(weir_config::Probe::Tls(name)) if tls.is_none() => {
+            let client = weir_tls::Client::for_handshakes(name.as_deref());
+            let client = client.expect("the configuration has checked the name");
+            Speech { protocol: PoolProtocol::Http1, tls: Some(Arc::new(client)) }
+        }
+        _ => Speech { protocol: pool.protocol, tls },
+    }
+}
+
+fn when_all_down(pool: &weir_config::Pool) -> WhenAllDown {
+    match pool.when_all_down {
+        weir_config::WhenAllDown::Fail => WhenAllDown::Fail,
+        weir_config::WhenAllDown::Spread => WhenAllDown::Spread,
+    }
 }
 
 /// Counts each error, and says so from time to time: a disk that is full fails many times in a second.
@@ -161,16 +189,12 @@ fn pool_site(
         Balance::P2c => (Algorithm::P2c, None),
         Balance::Hash(key) => (Algorithm::Hash, Some(key.clone())),
     };
-    let when_all_down = match pool.when_all_down {
-        weir_config::WhenAllDown::Fail => weir_balance::WhenAllDown::Fail,
-        weir_config::WhenAllDown::Spread => weir_balance::WhenAllDown::Spread,
-    };
     PoolSite {
         pool: Pool::new(
             pool.name.clone(),
             members.collect(),
             algorithm,
-            when_all_down,
+            when_all_down(pool),
             Arc::clone(&entry.epoch),
         ),
         hash_key,

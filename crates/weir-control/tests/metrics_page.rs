@@ -6,7 +6,7 @@ use weir_control::{Source, start};
 
 const PAGE: &str = include_str!("../../../docs/metrics.md");
 
-/// One listener, one route, one server, a certificate of each kind: every family has a sample.
+/// One listener, one route, one server with an agent that is not there, a certificate of each kind: every family has a sample.
 const FILE: &str = "\
 log: { level: error }
 runtime: { workers: 1, max_connections: 8, state_dir: FOLDER/state }
@@ -14,7 +14,7 @@ certificates:
   file: { cert: FOLDER/cert.pem }
   auto: { acme: { domains: [a.example], directory: \"https://127.0.0.1:1/\", ca: FOLDER/cert.pem } }
 listeners: [{ bind: \"127.0.0.1:0\", tls: { certificates: [file, auto] }, pool: web }]
-pools: { web: { servers: [\"127.0.0.1:1\"], health: none } }
+pools: { web: { servers: [\"127.0.0.1:1\"], health: { agent: { port: 1 } } } }
 ";
 
 /// A type and the names of all labels.

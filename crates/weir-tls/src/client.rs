@@ -17,7 +17,7 @@ use tokio::{
     net::TcpStream,
 };
 use tokio_rustls::TlsConnector;
-use weir_config::{CertificateFiles, Late, PoolProtocol, PoolTls};
+use weir_config::{CertificateFiles, Late, PoolProtocol, PoolTls, TlsVersion};
 
 use crate::{
     Rooms, Session, SystemRoots, certs, files,
@@ -98,6 +98,22 @@ impl Client {
         let servers = servers.map(remembering).collect();
         config.resumption = Resumption::disabled();
         Self { servers, checks: Arc::new(config), name }
+    }
+
+    /// Of nobody in particular: for checks of servers whose TLS is passed through, which are to finish a handshake and
+    /// whose certificate is their clients' affair. `server_name` is asked for (SNI); without it, no name is.
+    ///
+    /// # Errors
+    /// The name is none.
+    pub fn for_handshakes(server_name: Option<&str>) -> Result<Self, rustls::pki_types::InvalidDnsNameError> {
+        let provider = Arc::new(provider(None));
+        let verifier = Arc::new(AnyCertificate(Arc::clone(&provider)));
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions(TlsVersion::Tls12))
+            .expect("the provider has suites of both versions");
+        let config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
+        let name = server_name.map(|name| ServerName::try_from(name.to_owned())).transpose()?;
+        Ok(Self::of(config, name, std::iter::empty()))
     }
 
     #[cfg(test)]

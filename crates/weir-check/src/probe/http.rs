@@ -1,15 +1,17 @@
-//! The HTTP check: one GET on a connection of its own, in the version of HTTP that the pool speaks.
+//! The HTTP check: one request on a connection of its own, in the version of HTTP that the pool speaks.
 //!
 //! A fresh connection each time, since a server that no longer accepts any is down, whatever an old
 //! connection says. The answer is bounded: its head by [`HEAD_BYTES_MAX`], and of its body no more than
-//! [`BODY_BYTES_MAX`] is read, and only when a text must be found in it.
+//! [`BODY_BYTES_MAX`] is read, and only when something must be found in it.
+
+mod json;
 
 use std::{
     convert::Infallible,
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::{
     HeaderMap, Request, Response,
     body::{Body, Bytes, Incoming},
@@ -23,9 +25,9 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     task::AbortHandle,
 };
-use weir_config::HttpProbe;
+use weir_config::{HttpProbe, Sought};
 
-use super::{Place, Stage};
+use super::{Place, Stage, sought::Search};
 
 /// How a check calls itself.
 pub(super) const AGENT: &str = "weir-check";
@@ -33,10 +35,10 @@ pub(super) const AGENT: &str = "weir-check";
 /// The largest head of an answer.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
-/// How much of the body is searched for the expected text.
+/// How much of the body is read.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// Sends the GET and compares the answer. The error is the reason, for a person.
+/// Sends the request and compares the answer. The error is the reason, for a person.
 pub(super) async fn ask(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     place: Place,
@@ -48,22 +50,30 @@ pub(super) async fn ask(
     let answer = send(stream, place, request).await.map_err(|error| exchange_reason(&error))?;
     expect_status(answer.response.status().as_u16(), &expected.expect)?;
     expect_headers(answer.response.headers(), &expected.expect_headers)?;
-    if let Some(text) = &expected.expect_body {
+    if expected.expect_body.is_some() || !expected.expect_json.is_empty() {
         *stage = Stage::Body;
         let (_driver, mut body) = (answer.driver, answer.response.into_body());
-        expect_body(&mut body, text).await?;
+        expect_body(&mut body, expected).await?;
     }
     Ok(())
 }
 
-fn request(place: Place, expected: &HttpProbe) -> Result<Request<Empty<Bytes>>, String> {
+fn request(place: Place, expected: &HttpProbe) -> Result<Request<Full<Bytes>>, String> {
     let host = expected.host.clone().unwrap_or_else(|| place.address.to_string());
-    let request = match place.is_http2 {
+    let request = Request::builder().method(expected.method.as_str());
+    let mut request = match place.is_http2 {
         // There the host is a part of the URL.
-        true => Request::get(format!("{}://{host}{}", place.scheme, expected.path)),
-        false => Request::get(&expected.path).header(HOST, host).header(CONNECTION, "close"),
+        true => request.uri(format!("{}://{host}{}", place.scheme, expected.path)),
+        false => request.uri(&expected.path).header(HOST, host).header(CONNECTION, "close"),
     };
-    request.header(USER_AGENT, AGENT).body(Empty::new()).map_err(|error| format!("cannot be asked: {error}"))
+    for (name, value) in &expected.headers {
+        request = request.header(name, value);
+    }
+    if !expected.headers.iter().any(|(name, _)| name == USER_AGENT.as_str()) {
+        request = request.header(USER_AGENT, AGENT);
+    }
+    let body = Full::new(Bytes::copy_from_slice(expected.body.as_bytes()));
+    request.body(body).map_err(|error| format!("cannot be asked: {error}"))
 }
 
 /// An answer whose connection lives as long as this value.
@@ -157,26 +167,41 @@ fn expect_headers(headers: &HeaderMap, expected: &[(String, String)]) -> Result<
     Ok(())
 }
 
-/// Reads until `text` is found, the body ends, or [`BODY_BYTES_MAX`] are read.
-async fn expect_body(body: &mut Incoming, text: &str) -> Result<(), String> {
+/// Reads the body as far as it must be known. A text is found as soon as it has come; an expression and JSON want the whole.
+async fn expect_body(body: &mut Incoming, expected: &HttpProbe) -> Result<(), String> {
+    let mut search = expected.expect_body.as_ref().map(Search::new);
+    let wants_all =
+        !expected.expect_json.is_empty() || matches!(expected.expect_body, Some(Sought::Regex(_)));
     let mut seen = Vec::new();
-    loop {
-        // What was searched before can only take part with its last bytes.
-        let from = seen.len().saturating_sub(text.len());
+    let is_whole = loop {
         match body.frame().await {
             Some(Ok(frame)) => {
                 let Ok(data) = frame.into_data() else { continue };
                 let room = BODY_BYTES_MAX - seen.len();
                 seen.extend_from_slice(&data[..data.len().min(room)]);
+                if data.len() > room {
+                    break false;
+                }
             }
             Some(Err(_)) => return Err("connection closed before the end of the body".to_owned()),
-            None => return Err(format!("the body does not contain {text:?}")),
+            None => break true,
         }
-        if memmem::find(&seen[from..], text.as_bytes()).is_some() {
+        if !wants_all && search.as_mut().is_none_or(|search| search.finds_in(&seen)) {
             return Ok(());
         }
-        if seen.len() == BODY_BYTES_MAX {
-            return Err(format!("the first 64 KiB of the body do not contain {text:?}"));
-        }
+    };
+    if let Some(search) = &mut search
+        && !search.finds_in(&seen)
+    {
+        let (the_body, does) = match is_whole {
+            true => ("the body", "does"),
+            false => ("the first 64 KiB of the body", "do"),
+        };
+        return Err(format!("{the_body} {does} not {}", search.what()));
+    }
+    match is_whole {
+        _ if expected.expect_json.is_empty() => Ok(()),
+        true => json::expect(&seen, &expected.expect_json),
+        false => Err("the body has more than 64 KiB, which is too much JSON".to_owned()),
     }
 }

@@ -7,9 +7,12 @@ use tokio::{
     net::{TcpListener, TcpSocket},
     sync::oneshot,
 };
-use weir_config::HttpProbe;
+use weir_config::{HttpProbe, JsonScalar, Pattern, Sought, TcpExchange};
 
 use super::*;
+
+mod exec;
+mod tcp;
 
 /// Long enough for loopback on a busy machine, so that no test passes or fails by its time.
 const AMPLE: Duration = Duration::from_secs(20);
@@ -18,17 +21,43 @@ const AMPLE: Duration = Duration::from_secs(20);
 const BODY_READ: usize = 64 * 1024;
 
 fn health(probe: Probe, timeout: Duration) -> Health {
-    Health { probe, interval: Duration::from_secs(1), timeout, fall: 3, rise: 2 }
+    let interval = Duration::from_secs(1);
+    Health {
+        probe,
+        agent: None,
+        interval,
+        down_interval: interval,
+        timeout,
+        fall: 3,
+        rise: 2,
+        concurrency: 1,
+    }
+}
+
+async fn probe(address: SocketAddr, health: &Health, speech: &Speech) -> Outcome {
+    super::probe(Asked { address, health, speech, pool: "web", server: "web1" }).await
 }
 
 fn get() -> HttpProbe {
     HttpProbe {
+        method: "GET".to_owned(),
         path: "/healthz?deep=1".to_owned(),
         host: None,
+        headers: Vec::new(),
+        body: String::new(),
         expect: vec![(200, 299)],
         expect_headers: Vec::new(),
         expect_body: None,
+        expect_json: Vec::new(),
     }
+}
+
+fn text(text: &str) -> Option<Sought> {
+    Some(Sought::Text(text.to_owned()))
+}
+
+fn regex(text: &str) -> Sought {
+    Sought::Regex(Pattern { text: text.to_owned(), regex: regex::bytes::Regex::new(text).unwrap() })
 }
 
 /// A server that takes one connection, reads a request head, writes `answer`, and closes, or with `keep_open`
@@ -40,7 +69,7 @@ async fn answering(answer: Vec<u8>, keep_open: bool) -> (SocketAddr, oneshot::Re
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut read = Vec::new();
-        while !read.ends_with(b"\r\n\r\n") {
+        while memchr::memmem::find(&read, b"\r\n\r\n").is_none() {
             if stream.read_buf(&mut read).await.unwrap_or(0) == 0 {
                 break;
             }
@@ -114,6 +143,71 @@ async fn the_host_can_be_chosen() {
 }
 
 #[tokio::test]
+async fn the_request_is_as_it_is_told_to_be() {
+    let (address, head) = answering(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec(), false).await;
+    let expected = HttpProbe {
+        method: "POST".to_owned(),
+        path: "/".to_owned(),
+        headers: vec![("user-agent".to_owned(), "me".to_owned()), ("x-check".to_owned(), "1".to_owned())],
+        body: "deep".to_owned(),
+        ..get()
+    };
+    assert_eq!(
+        probe(address, &health(Probe::Http(expected), AMPLE), &Speech::default()).await,
+        Outcome::Passed
+    );
+    let head = head.await.unwrap();
+    assert!(head.starts_with("POST / HTTP/1.1\r\n"), "{head}");
+    let mut fields: Vec<_> = head.lines().skip(1).take_while(|line| !line.is_empty()).collect();
+    fields.sort_unstable();
+    let host = format!("host: {address}");
+    assert_eq!(fields, ["connection: close", "content-length: 4", &host, "user-agent: me", "x-check: 1"]);
+}
+
+#[tokio::test]
+async fn a_head_request_has_no_body_to_wait_for() {
+    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n".to_vec();
+    let (address, head) = answering(answer, true).await;
+    let expected = HttpProbe { method: "HEAD".to_owned(), ..get() };
+    assert_eq!(
+        probe(address, &health(Probe::Http(expected), AMPLE), &Speech::default()).await,
+        Outcome::Passed
+    );
+    assert!(head.await.unwrap().starts_with("HEAD /healthz?deep=1 "));
+}
+
+#[tokio::test]
+async fn the_body_must_match_an_expression_as_a_whole() {
+    let expected = || HttpProbe { expect_body: Some(regex("^(ok|fine)$")), ..get() };
+    check(expected(), "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine", Ok(())).await;
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n1\r\n!\r\n0\r\n\r\n";
+    check(expected(), chunked, Err("the body does not match \"^(ok|fine)$\"")).await;
+    let reason = "connection closed before the end of the body";
+    check(expected(), "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok", Err(reason)).await;
+    let endless = format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(BODY_READ + 1));
+    let reason = "the first 64 KiB of the body do not match \"^(ok|fine)$\"";
+    check(expected(), &endless, Err(reason)).await;
+}
+
+#[tokio::test]
+async fn the_body_must_say_what_is_expected_in_json() {
+    let status = ("/status".to_owned(), JsonScalar::Text("ok".to_owned()));
+    let up = ("/db/up".to_owned(), JsonScalar::Bool(true));
+    let expected = || HttpProbe { expect_json: vec![status.clone(), up.clone()], ..get() };
+    let answer = |body: &str| format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    check(expected(), &answer(r#"{"db": {"up": true}, "status": "ok"}"#), Ok(())).await;
+    let reason = "/db/up is false, expected true";
+    check(expected(), &answer(r#"{"db": {"up": false}, "status": "ok"}"#), Err(reason)).await;
+    let both = || HttpProbe { expect_body: text("yes"), ..expected() };
+    let body = r#"{"db": {"up": true}, "status": "ok", "say": "yes"}"#;
+    check(both(), &answer(body), Ok(())).await;
+    let reason = "the body does not contain \"yes\"";
+    check(both(), &answer(r#"{"db": {"up": true}, "status": "ok"}"#), Err(reason)).await;
+    let long = answer(&format!(r#"{{"fill": "{}"}}"#, "x".repeat(BODY_READ)));
+    check(expected(), &long, Err("the body has more than 64 KiB, which is too much JSON")).await;
+}
+
+#[tokio::test]
 async fn the_status_must_be_in_a_range() {
     let expected = || HttpProbe { expect: vec![(200, 299), (404, 404)], ..get() };
     check(expected(), "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", Ok(())).await;
@@ -141,7 +235,7 @@ async fn fields_must_contain_their_text() {
 
 #[tokio::test]
 async fn the_body_must_contain_its_text() {
-    let expected = || HttpProbe { expect_body: Some("all good".to_owned()), ..get() };
+    let expected = || HttpProbe { expect_body: text("all good"), ..get() };
     check(expected(), "HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n-- all good--", Ok(())).await;
     check(expected(), "HTTP/1.1 200 OK\r\n\r\nuntil the end: all good", Ok(())).await;
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nall\r\n5\r\n good\r\n0\r\n\r\n";
@@ -154,7 +248,7 @@ async fn the_body_must_contain_its_text() {
 
 #[tokio::test]
 async fn only_the_first_64_kib_of_the_body_are_read() {
-    let expected = || HttpProbe { expect_body: Some("end".to_owned()), ..get() };
+    let expected = || HttpProbe { expect_body: text("end"), ..get() };
     let body = |filler: usize| format!("HTTP/1.1 200 OK\r\n\r\n{}end", "x".repeat(filler));
     check(expected(), &body(BODY_READ - 3), Ok(())).await;
     let reason = "the first 64 KiB of the body do not contain \"end\"";
@@ -202,8 +296,7 @@ async fn a_server_that_never_answers_times_out() {
 async fn a_slow_body_times_out_only_when_it_is_read() {
     let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nsome".to_vec();
     let (address, _head) = answering(answer.clone(), true).await;
-    check_timeout(address, HttpProbe { expect_body: Some("more".to_owned()), ..get() }, "no complete body")
-        .await;
+    check_timeout(address, HttpProbe { expect_body: text("more"), ..get() }, "no complete body").await;
     let (address, _head) = answering(answer, true).await;
     assert_eq!(probe(address, &health(Probe::Http(get()), AMPLE), &Speech::default()).await, Outcome::Passed);
 }

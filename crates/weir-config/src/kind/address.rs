@@ -53,6 +53,19 @@ pub(crate) fn server(text: &str) -> Result<SocketAddr, Fault> {
     Ok(address)
 }
 
+/// An IP address of one machine.
+pub(crate) fn ip(text: &str) -> Result<(), Fault> {
+    let not = || Fault::new(format!("`{}` is not an IP address", shown(text)));
+    match text.parse::<IpAddr>() {
+        Ok(ip) if ip.is_unspecified() || ip.is_multicast() => {
+            Err(not().help("write the IP address of one machine"))
+        }
+        Ok(_) => Ok(()),
+        Err(_) if text.parse::<SocketAddr>().is_ok() => Err(not().help("the port stands in `port`")),
+        Err(_) => Err(not()),
+    }
+}
+
 fn not_a_server(text: &str, not: Fault) -> Fault {
     if text.parse::<IpAddr>().is_ok() {
         return no_port(text);

@@ -35,13 +35,23 @@ impl Kind {
             Kind::CipherSuite => {
                 Json::object([("enum", Json::texts(CipherSuite::ALL.iter().map(|suite| suite.name())))])
             }
+            Kind::Ip => pattern("^[0-9A-Fa-f.:]+$"),
+            Kind::JsonPointer => pattern("^(/|$)"),
+            Kind::JsonScalar => {
+                let types = ["string", "number", "boolean"];
+                let types = types.map(|word| Json::object([("type", Json::text(word))]));
+                Json::object([("anyOf", Json::List(types.into()))])
+            }
             Kind::PathPattern => pattern("^(/|~ )"),
             Kind::PathPrefix | Kind::Target => pattern("^/"),
             Kind::Location => pattern("^(/|https?://)"),
-            Kind::Method | Kind::HeaderName | Kind::EditedHeader | Kind::CookieName => {
-                pattern("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
-            }
-            Kind::Text | Kind::HeaderValue | Kind::ValuePattern | Kind::QueryName => {
+            Kind::Method
+            | Kind::CheckMethod
+            | Kind::HeaderName
+            | Kind::EditedHeader
+            | Kind::CheckHeader
+            | Kind::CookieName => pattern("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"),
+            Kind::Text | Kind::HeaderValue | Kind::ValuePattern | Kind::QueryName | Kind::Sought => {
                 Json::object([("type", Json::text("string"))])
             }
             Kind::RedirectStatus => {

@@ -37,6 +37,7 @@ fn valid(value: &Value, schema: &Value, root: &Value) -> Result<(), String> {
                 Some("array") => value.is_array(),
                 Some("string") => value.is_string(),
                 Some("integer") => value.is_u64(),
+                Some("number") => value.is_number(),
                 Some("boolean") => value.is_boolean(),
                 _ => return Err(format!("unknown type {rule}")),
             },

@@ -1,6 +1,12 @@
 //! `pools.NAME`: its servers, how one is picked, and how they are checked.
 
-use super::{Choice, List, Map, Section, Shape, Word, key, later, later_word, tls::POOL_TLS, word};
+use super::{
+    List, Section, Shape, Word,
+    health::{HEALTH, NO_HEALTH},
+    key, later, later_word,
+    tls::POOL_TLS,
+    word,
+};
 use crate::kind::Kind;
 
 pub(super) static POOL: Section = Section {
@@ -50,8 +56,15 @@ static BALANCE: Section = Section {
     choices: &[],
 };
 
-static SERVERS: List =
-    List { item: Shape::Short("address", Kind::ServerAddress, &SERVER), min: 1, max: 10_000, unique: false };
+/// As many are checked on time; a larger pool is split over several nodes.
+const SERVERS_MAX: usize = 100_000;
+
+static SERVERS: List = List {
+    item: Shape::Short("address", Kind::ServerAddress, &SERVER),
+    min: 1,
+    max: SERVERS_MAX,
+    unique: false,
+};
 
 static SERVER: Section = Section {
     path: "pools.NAME.servers[]",
@@ -69,62 +82,12 @@ static SERVER: Section = Section {
         .default("1"),
         key("backup", Shape::One(Kind::Bool), "Takes requests only while no other server is up.")
             .default("false"),
+        key("check", Shape::One(Kind::ServerAddress), "Where its checks go.")
+            .settled("its address, with `address` and `port` of `health`"),
         later("zone", "Where it stands."),
         later("max_connections", "The most connections to it."),
     ],
     choices: &[],
-};
-
-static NO_HEALTH: [Word; 1] = [word("none", "no checks: every server counts as up")];
-
-static HEALTH: Section = Section {
-    path: "pools.NAME.health",
-    doc: "Each server is asked regularly, from the first moment on. Failed connects of real requests count as \
-          failed checks. Without `http` and `grpc`, the check is a TCP connect. In a pool with `tls`, \
-          every check goes over TLS.",
-    keys: &[
-        key("http", Shape::One(Kind::Target), "GET this path."),
-        key(
-            "grpc",
-            Shape::One(Kind::GrpcService),
-            "Ask the gRPC health service for this service; `\"\"` is the server as a whole.",
-        ),
-        key("tcp", Shape::One(Kind::Word(&TCP)), "Connect, and nothing more; with `tls`, a handshake too.")
-            .settled("`connect` without `http` and `grpc`"),
-        key("host", Shape::One(Kind::Host), "`Host` of the request; without it, the server's address.")
-            .needs("http"),
-        key("expect", Shape::OneOrList(Kind::StatusRange), "The status codes of a good answer.")
-            .settled("`200-299` with `http`")
-            .needs("http"),
-        key("expect_headers", Shape::Map(&EXPECT_HEADERS), "Each of these header fields contains this text.")
-            .needs("http"),
-        key("expect_body", Shape::One(Kind::Text), "The first 64 KiB of the body contain this text.")
-            .needs("http"),
-        key("interval", Shape::One(Kind::Duration), "From one check to the next, give or take the jitter.")
-            .default("2s"),
-        key("timeout", Shape::One(Kind::Duration), "How long one check may take; at most `interval`.")
-            .settled("`1s`, or `interval` if that is shorter"),
-        key(
-            "fall",
-            Shape::One(Kind::Count { min: 1, max: 100 }),
-            "Failures in a row, of checks and connects together, until a server is down.",
-        )
-        .default("3"),
-        key("rise", Shape::One(Kind::Count { min: 1, max: 100 }), "Successes in a row until it is up again.")
-            .default("2"),
-        later("postgres", "Asks a PostgreSQL server for its role."),
-    ],
-    choices: &[Choice { keys: &["http", "grpc", "tcp", "postgres"], needed: false }],
-};
-
-static TCP: [Word; 1] = [word("connect", "a connect succeeds")];
-
-static EXPECT_HEADERS: Map = Map {
-    name: Kind::HeaderName,
-    placeholder: "NAME",
-    value: Shape::One(Kind::HeaderValue),
-    min: 1,
-    max: 100,
 };
 
 static ALL_DOWN: [Word; 2] =

@@ -18,7 +18,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
-    task::JoinSet,
+    task::{JoinSet, spawn_blocking},
     time::{sleep, timeout},
 };
 
@@ -44,14 +44,15 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// are closed.
 pub async fn serve(listener: TcpListener, text: Arc<dyn Fn() -> String + Send + Sync>) -> Infallible {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let page = Arc::new(Page { text, turn: Semaphore::new(1) });
     let mut connections = JoinSet::new();
     loop {
         let place = Arc::clone(&places).acquire_owned().await.expect("the semaphore is never closed");
         let stream = accept(&listener).await;
-        let text = Arc::clone(&text);
+        let page = Arc::clone(&page);
         connections.spawn(async move {
             // A client that is late or breaks off has only itself to blame.
-            let _ = timeout(CONNECTION_TIMEOUT, serve_one(stream, text)).await;
+            let _ = timeout(CONNECTION_TIMEOUT, serve_one(stream, page)).await;
             drop(place);
         });
         while connections.try_join_next().is_some() {}
@@ -70,10 +71,16 @@ async fn accept(listener: &TcpListener) -> TcpStream {
     }
 }
 
-async fn serve_one(stream: TcpStream, text: Arc<dyn Fn() -> String + Send + Sync>) -> hyper::Result<()> {
-    let service = service_fn(|request| {
-        let answer = answer(&request, &*text);
-        async { Ok::<_, Infallible>(answer) }
+/// What is answered with, and whose turn it is to have it written.
+struct Page {
+    text: Arc<dyn Fn() -> String + Send + Sync>,
+    turn: Semaphore,
+}
+
+async fn serve_one(stream: TcpStream, page: Arc<Page>) -> hyper::Result<()> {
+    let service = service_fn(|request: Request<Incoming>| {
+        let page = Arc::clone(&page);
+        async move { Ok::<_, Infallible>(answer(&request, &page).await) }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
@@ -84,7 +91,7 @@ async fn serve_one(stream: TcpStream, text: Arc<dyn Fn() -> String + Send + Sync
         .await
 }
 
-fn answer(request: &Request<Incoming>, text: &(dyn Fn() -> String + Send + Sync)) -> Response<Full<Bytes>> {
+async fn answer(request: &Request<Incoming>, page: &Page) -> Response<Full<Bytes>> {
     if request.uri().path() != "/metrics" {
         return plain(StatusCode::NOT_FOUND, "Not found. The metrics are at /metrics.\n");
     }
@@ -93,7 +100,14 @@ fn answer(request: &Request<Incoming>, text: &(dyn Fn() -> String + Send + Sync)
         refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return refusal;
     }
-    with_type(text(), encode::CONTENT_TYPE)
+    // A page of very many servers takes most of a second to write: on a thread of its own, so that no check waits for it, and
+    // one after the other.
+    let _turn = page.turn.acquire().await;
+    let text = Arc::clone(&page.text);
+    match spawn_blocking(move || text()).await {
+        Ok(page) => with_type(page, encode::CONTENT_TYPE),
+        Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "The page could not be written.\n"),
+    }
 }
 
 fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {

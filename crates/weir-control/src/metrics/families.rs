@@ -3,6 +3,7 @@
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use weir_balance::Health;
+use weir_check::LATENESS_BOUNDS_MS;
 use weir_http::counters::{
     Counter, GrpcAnswers, Histogram, LATENCY_BOUNDS_US, Limit, ListenerCounters, RouteCounters,
     ServerCounters, StatusClasses,
@@ -19,6 +20,9 @@ use crate::{
 mod tls;
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// In a pool with more servers, those that never answered have no histogram.
+const EMPTY_HISTOGRAMS_MAX: usize = 1000;
 
 /// The whole text.
 pub(crate) fn text(state: &State) -> String {
@@ -124,6 +128,9 @@ fn servers(out: &mut Exposition, registry: &Registry) {
     gauge("weir_server_up", "1 when its checks say that the server is up.", &|entry| {
         u64::from(entry.server.health() == Health::Up)
     });
+    gauge("weir_server_weight_percent", "The live weight, in percent of the written one.", &|entry| {
+        entry.server.weight_percent().into()
+    });
     gauge("weir_server_requests_in_flight", "Requests in flight.", &|entry| entry.server.in_flight().into());
     gauge("weir_server_connections_idle", "Connections that wait for a request.", &|entry| {
         sum(&entry.counters, |block| &block.idle)
@@ -159,15 +166,33 @@ fn servers(out: &mut Exposition, registry: &Registry) {
     for (labels, entry) in servers() {
         grpc(&mut family, labels, &entry.counters, |block| &block.grpc_answers);
     }
+    // Of a hundred thousand servers that are not used, empty histograms would be most of the page.
+    let large = registry.pools.iter().filter(|pool| pool.servers.len() > EMPTY_HISTOGRAMS_MAX);
+    let large: Vec<&str> = large.map(|pool| pool.name.as_str()).collect();
+    let is_large = |pool: &str| large.contains(&pool);
     let help = "From the whole request head to the last byte of the server's answer.";
     let mut family = out.histogram("weir_server_request_duration_seconds", help);
     for (labels, entry) in servers() {
         let (counts, seconds) = histogram(&entry.counters, |block| &block.latency);
+        if is_large(labels[0].1) && counts.iter().all(|count| *count == 0) {
+            continue;
+        }
         family.sample(&labels, &bounds(), counts, seconds);
     }
 }
 
 fn checks(out: &mut Exposition, state: &State) {
+    let help = "1 while no server of the pool takes requests: all are down, drain or have no weight.";
+    let mut family = out.gauge("weir_pool_all_down", help);
+    for (pool, all_down) in state.checker.all_down() {
+        family.sample(&[("pool", &pool)], u64::from(all_down));
+    }
+    let lateness = state.checker.lateness();
+    let bounds = LATENESS_BOUNDS_MS.map(|ms| ms as f64 / 1e3);
+    out.histogram("weir_check_lateness_seconds", "From the time that was set for a check to its beginning.")
+        .sample(&[], &bounds, lateness.counts, lateness.sum.as_secs_f64());
+    let help = "The longest lateness of a check since the start.";
+    out.gauge("weir_check_lateness_max_seconds", help).sample_f64(&[], lateness.max.as_secs_f64());
     let statuses = state.checker.statuses();
     let mut family = out.counter("weir_checks", "Health checks, by their result.");
     for status in &statuses {
@@ -177,6 +202,13 @@ fn checks(out: &mut Exposition, state: &State) {
             .sample(&labels("passed"), status.checks_passed)
             .sample(&labels("failed"), status.checks_failed)
             .sample(&labels("not_made"), status.checks_not_made);
+    }
+    let mut family = out.counter("weir_agent_readings", "Readings of agents, by their result.");
+    for status in &statuses {
+        let Some((understood, failed)) = status.agent_readings else { continue };
+        let labels =
+            |result| [("pool", status.pool.as_str()), ("server", status.label.as_str()), ("result", result)];
+        family.sample(&labels("understood"), understood).sample(&labels("failed"), failed);
     }
 }
 
