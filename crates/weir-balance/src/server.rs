@@ -17,6 +17,8 @@ use std::{
     },
 };
 
+use crate::sticky::Drain;
+
 /// What the checks know of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -65,6 +67,7 @@ pub struct Server {
     health: AtomicU8,
     epoch: Arc<Epoch>,
     in_flight: Box<[Lane]>,
+    drain: Drain,
 }
 
 /// One worker's count, alone on its cache lines (two, since CPUs fetch them in pairs).
@@ -81,6 +84,7 @@ impl Server {
             health: AtomicU8::new(Health::Unknown as u8),
             epoch,
             in_flight: (0..workers).map(|_| Lane::default()).collect(),
+            drain: Drain::default(),
         }
     }
 
@@ -116,6 +120,11 @@ impl Server {
             self.epoch.advance();
         }
         before
+    }
+
+    /// Since when it drains, as its sticky clients have noticed.
+    pub(crate) fn drain(&self) -> &Drain {
+        &self.drain
     }
 
     /// Counts a request in. Called by `worker` alone for its own lane, so a load and a store suffice.
