@@ -121,7 +121,7 @@ fn tickets_of(
     let known = previous.and_then(|tls| tls.tickets.get(&context));
     let tickets = match (&wanted.keys, known) {
         (Some(keys), _) => {
-            let secrets = weir_tls::ticket_keys(keys)?;
+            let secrets = weir_tls::shared_secrets(keys)?;
             Arc::new(Tickets::shared(&secrets, &context, wanted.lifetime))
         }
         (None, Some(known)) if known.lifetime() == wanted.lifetime => Arc::clone(known),
