@@ -1,6 +1,6 @@
 //! `pools.NAME`.
 
-use super::{Once, tls, to_u32, to_usize};
+use super::{Once, sticky, tls, to_u32, to_usize};
 use crate::{
     Balance, HashKey, Health, HttpProbe, KeepAlive, Pool, PoolProtocol, Probe, Server, WhenAllDown,
     fill::first_at,
@@ -41,6 +41,10 @@ pub(super) fn pool(entry: &Entry, findings: &mut Findings) -> Pool {
             timeout: keep_alive.duration("timeout"),
             age: keep_alive.duration("age"),
         },
+        sticky: pool
+            .get("sticky")
+            .filter(|sticky| sticky.section().is_some())
+            .map(|node| sticky::sticky(node, findings)),
     }
 }
 

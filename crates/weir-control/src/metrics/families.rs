@@ -16,6 +16,7 @@ use crate::{
     running::State,
 };
 
+mod sticky;
 mod tls;
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -28,6 +29,7 @@ pub(crate) fn text(state: &State) -> String {
     listeners(&mut out, &registry);
     routes(&mut out, &registry);
     servers(&mut out, &registry);
+    sticky::write(&mut out, &registry);
     checks(&mut out, state);
     tls::write(&mut out, &registry, state);
     limits(&mut out, &registry, state);
