@@ -91,7 +91,10 @@ impl Notes {
 #[derive(Debug)]
 pub(crate) struct Session<'a> {
     site: Option<&'a StickySite>,
+    /// Since 1970, for cookies.
     now_s: u64,
+    /// Since the workers began, for what lives in this process: no clock that somebody sets.
+    up_s: u64,
     /// Where the client may stay.
     home: Option<ServerIndex>,
     /// The home is to be tried next.
@@ -121,6 +124,7 @@ impl<'a> Session<'a> {
         let mut session = Self {
             site,
             now_s: 0,
+            up_s: 0,
             home: None,
             goes_home: false,
             has_died: false,
@@ -131,9 +135,10 @@ impl<'a> Session<'a> {
             settled: None,
         };
         let Some(site) = site else { return session };
-        session.now_s = now_s();
+        // Workers began within a moment; 0 is no time for whoever notes when something began.
+        session.up_s = connection.worker.deadlines.recent_ms() / 1000 + 1;
         if let Some(home) = session.find(site, connection, desk) {
-            match stays(pool, home, site.drain_s, session.now_s) {
+            match stays(pool, home, site.drain_s, session.up_s) {
                 Ok(()) => (session.home, session.goes_home) = (Some(home), true),
                 Err(leave) => session.why = leave.into(),
             }
@@ -146,6 +151,7 @@ impl<'a> Session<'a> {
         let view = connection.view(&desk.request);
         let table = match &site.by {
             StickyBy::Cookie(own) => {
+                self.now_s = now_s();
                 let brought = cookie::brought(&view, own, self.now_s, cookie::decode_server);
                 let (address, is_aging) = match brought {
                     Ok(found) => found,
@@ -185,7 +191,7 @@ impl<'a> Session<'a> {
         if !matches!(site.by, StickyBy::Table(..)) {
             self.why = StickyOutcome::Unknown;
         }
-        let server = table.find(key, self.now_s)?;
+        let server = table.find(key, self.up_s)?;
         self.why = StickyOutcome::Removed;
         site.places.named(server)
     }
@@ -256,7 +262,7 @@ impl<'a> Session<'a> {
             if pair[..equals].trim_ascii() == name.as_bytes() && !value.is_empty() {
                 let server = ServerId::of(pool.member(server).server.address());
                 let key = table.key(value);
-                if table.find(key, self.now_s) != Some(server) {
+                if table.find(key, self.up_s) != Some(server) {
                     self.put(connection, table, key, server, Room::Oldest);
                 }
             }
@@ -264,7 +270,7 @@ impl<'a> Session<'a> {
     }
 
     fn put(&self, connection: &Connection, table: &Table, key: Key, server: ServerId, room: Room) {
-        match table.put(key, server, self.now_s, room) {
+        match table.put(key, server, self.up_s, room) {
             Put::Stored => {}
             Put::Replaced | Put::Refused => connection.worker.counters.reached(Limit::StickyTable),
         }
