@@ -7,6 +7,7 @@ use std::{borrow::Cow, future::poll_fn, rc::Rc, task::Poll, time::Duration};
 
 use weir_balance::ServerIndex;
 use weir_config::{Action, HeaderEdits, PoolIndex};
+use weir_net::Buffer;
 
 use crate::{
     access_log::Line,
@@ -110,6 +111,13 @@ pub(crate) async fn exchange(connection: &mut Connection, desk: &mut Desk) -> Ne
 /// that HTTP/1 refuses.
 const HTTP2_FIRST_LINE: &[u8] = b"PRI * HTTP/2.0\r\n";
 
+/// Whether what was sent first is said to be HTTP. An answer in the form of HTTP/1 would mean nothing to others, least of
+/// all to a client of HTTP/2 that begins wrongly, which expects the end of the connection (RFC 9113 section 3.4).
+fn names_http(buffer: &Buffer) -> bool {
+    let line = buffer.filled().split(|byte| *byte == b'\n').next().unwrap_or_default();
+    line.windows(5).any(|word| word == b"HTTP/")
+}
+
 /// The way of a request: decode, route, balance, relay.
 async fn run(
     connection: &mut Connection,
@@ -179,7 +187,8 @@ async fn read_head(
     let result = poll_fn(|context| {
         loop {
             if !buffer.is_empty() {
-                if may_be_http2 && buffer.filled().starts_with(HTTP2_FIRST_LINE) {
+                let is_http2 = may_be_http2 && buffer.filled().starts_with(HTTP2_FIRST_LINE);
+                if is_http2 || listener.takes_http2_alone() {
                     return Poll::Ready(Err(End::Http2));
                 }
                 match parser.parse(buffer.filled(), head, &limits) {
@@ -187,7 +196,12 @@ async fn read_head(
                     Ok(Progress::Partial) => {}
                     Err(refusal) => {
                         count_refusal(connection, refusal);
-                        return Poll::Ready(Err(End::Answer(refusal.into())));
+                        let is_other = may_be_http2 && refusal == Refusal::Version && !names_http(&buffer);
+                        return Poll::Ready(Err(if is_other {
+                            End::Gone
+                        } else {
+                            End::Answer(refusal.into())
+                        }));
                     }
                 }
             }

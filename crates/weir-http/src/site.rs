@@ -57,6 +57,11 @@ impl ListenerSite {
         self.tls.is_none() && self.settings.protocols.h2
     }
 
+    /// Whoever speaks to it is taken to speak HTTP/2.
+    pub(crate) fn takes_http2_alone(&self) -> bool {
+        !self.settings.protocols.http1
+    }
+
     /// `Strict-Transport-Security` for an answer with these edits, unless they say something of it themselves.
     pub(crate) fn hsts(&self, edits: &HeaderEdits) -> Option<&str> {
         let value = self.tls.as_ref()?.hsts.as_deref()?;

@@ -2,7 +2,10 @@
 
 use std::io::{self, Read};
 
-use weir_tests::h2::{Event, Frame, H2Client, PREFACE, code, frame::*, kind, name_of, suite::Section};
+use weir_tests::{
+    Origin, Weir,
+    h2::{Block, Event, Frame, H2Client, PREFACE, code, frame::*, kind, name_of, suite::Section},
+};
 
 const INVALID: &str = "3.4: Clients and servers MUST treat an invalid connection preface as a connection error of type \
                        PROTOCOL_ERROR. A GOAWAY frame MAY be omitted in this case.";
@@ -97,4 +100,35 @@ fn expect_end(client: &mut H2Client) {
         }
     }
     assert!(rest.is_empty(), "{octets:?}");
+}
+
+/// What is no HTTP at all gets no answer in the form of HTTP/1, which nobody could read.
+#[test]
+fn what_is_no_http_is_closed_without_a_word() {
+    let origin = Origin::saying("fine");
+    for protocols in ["[http1, h2]", "[h2]"] {
+        let weir = Weir::before_with(&[&origin], &format!("{{ protocols: {protocols} }}"));
+        for other in ["INVALID CONNECTION PREFACE\r\n\r\n", "GET / FTP/1.1\r\n\r\n"] {
+            let rest = weir.connect().send(other).rest();
+            assert!(
+                !rest.starts_with(b"HTTP/"),
+                "{protocols}, {other:?}: {}",
+                String::from_utf8_lossy(&rest)
+            );
+        }
+    }
+}
+
+/// Where HTTP/2 alone is spoken, a request of HTTP/1 is a wrong preface.
+#[test]
+fn http1_is_refused_where_it_is_not_spoken() {
+    let origin = Origin::saying("fine");
+    let weir = Weir::before_with(&[&origin], "{ protocols: [h2] }");
+    let rest = weir.connect().send("GET / HTTP/1.1\r\nHost: weir.test\r\n\r\n").rest();
+    assert!(!rest.starts_with(b"HTTP/"), "{}", String::from_utf8_lossy(&rest));
+    assert_eq!(origin.count(), 0);
+    let mut client = H2Client::connect(weir.address());
+    let fields = [(":method", "GET"), (":scheme", "http"), (":path", "/"), (":authority", "weir.test")];
+    client.send([headers(1, Block::of(&fields)).end()]);
+    assert_eq!(client.response(1).text(), "fine");
 }

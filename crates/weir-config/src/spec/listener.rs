@@ -52,7 +52,7 @@ static HTTP: Section = Section {
         key(
             "protocols",
             Shape::List(&HTTP_PROTOCOLS),
-            "What is spoken: with `tls`, chosen by ALPN, `h2` before `http1`; without, a client begins as it likes.",
+            "What is spoken: with `tls`, chosen by ALPN, `h2` before `http1`; without, a client begins as it likes; with `h2` alone, whatever comes is taken for HTTP/2.",
         )
         .default("[http1, h2]"),
         key(
