@@ -30,7 +30,7 @@ pub(crate) struct Attempts<'a> {
     pub(crate) site: &'a PoolSite,
     link: &'a PoolLink,
     /// Where the client belongs: that comes before the algorithm.
-    pub(crate) sticky: sticky::Session<'a>,
+    pub(crate) sticky: Option<sticky::Session<'a>>,
     key: Option<u64>,
     /// The request may be sent again when its connection dies.
     is_replayable: bool,
@@ -59,7 +59,8 @@ impl<'a> Attempts<'a> {
         let give_up_ms = connection.worker.deadlines.recent_ms() + milliseconds(timeout);
         desk.tried.clear();
         drop(room);
-        let sticky = sticky::Session::begin(site.sticky.as_ref(), &site.pool, connection, desk);
+        let begin = |sticky| sticky::Session::begin(sticky, &site.pool, connection, desk);
+        let sticky = site.sticky.as_ref().map(begin);
         Self {
             site,
             link: &world.pools[pool.0],
@@ -181,7 +182,7 @@ impl<'a> Attempts<'a> {
             ));
         }
         let mut rng = connection.worker.rng.borrow_mut();
-        let picked = self.sticky.take_home();
+        let picked = self.sticky.as_mut().and_then(sticky::Session::take_home);
         let picked =
             picked.or_else(|| self.link.picker.borrow_mut().pick(pool, self.key, &desk.tried, &mut rng));
         // A connection that died need not mean that its server did: with no other left, a new one is worth a try.
@@ -208,7 +209,9 @@ impl<'a> Attempts<'a> {
         }
         self.replayed = true;
         self.died_on = desk.tried.last().copied();
-        self.sticky.died(self.died_on);
+        if let Some(sticky) = &mut self.sticky {
+            sticky.died(self.died_on);
+        }
         if let Some(server) = &record.server {
             server.counters.replays.add(1);
         }

@@ -151,7 +151,9 @@ async fn run(
     let mut attempts = Attempts::new(connection, desk, world, pool, route.route.timeout);
     loop {
         let upstream = attempts.connect(connection, desk, record).await?;
-        attempts.sticky.settle(connection, listener, desk, &attempts.site.pool);
+        if let Some(sticky) = &mut attempts.sticky {
+            sticky.settle(connection, listener, desk, &attempts.site.pool);
+        }
         match relay::relay(connection, desk, listener, route, upstream, &attempts, record).await? {
             relay::Outcome::Answered { next, .. } => return Ok(next),
             relay::Outcome::Died { untouched } => attempts.again(desk, record, untouched)?,

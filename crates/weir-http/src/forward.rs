@@ -291,7 +291,12 @@ fn copy(
 }
 
 /// Copies a run of the text without what is cut out of it.
+#[inline]
 pub(crate) fn run(out: &mut Vec<u8>, text: &[u8], run: Range<usize>, cuts: &[Range<usize>]) {
+    if cuts.is_empty() {
+        out.extend_from_slice(&text[run]);
+        return;
+    }
     let mut from = run.start;
     for cut in cuts.iter().filter(|cut| cut.end > run.start && cut.start < run.end) {
         out.extend_from_slice(&text[from..cut.start.max(from)]);

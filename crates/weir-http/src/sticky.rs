@@ -90,7 +90,7 @@ impl Notes {
 /// One request at a pool.
 #[derive(Debug)]
 pub(crate) struct Session<'a> {
-    site: Option<&'a StickySite>,
+    site: &'a StickySite,
     /// Since 1970, for cookies.
     now_s: u64,
     /// Since the workers began, for what lives in this process: no clock that somebody sets.
@@ -115,16 +115,12 @@ pub(crate) struct Session<'a> {
 
 impl<'a> Session<'a> {
     /// Finds out where the client belongs.
-    pub(crate) fn begin(
-        site: Option<&'a StickySite>,
-        pool: &Pool,
-        connection: &Connection,
-        desk: &Desk,
-    ) -> Self {
+    pub(crate) fn begin(site: &'a StickySite, pool: &Pool, connection: &Connection, desk: &Desk) -> Self {
         let mut session = Self {
             site,
             now_s: 0,
-            up_s: 0,
+            // Workers began within a moment; 0 is no time for whoever notes when something began.
+            up_s: connection.worker.deadlines.recent_ms() / 1000 + 1,
             home: None,
             goes_home: false,
             has_died: false,
@@ -134,9 +130,6 @@ impl<'a> Session<'a> {
             lines_from: desk.sticky.lines.len(),
             settled: None,
         };
-        let Some(site) = site else { return session };
-        // Workers began within a moment; 0 is no time for whoever notes when something began.
-        session.up_s = connection.worker.deadlines.recent_ms() / 1000 + 1;
         if let Some(home) = session.find(site, connection, desk) {
             match stays(pool, home, site.drain_s, session.up_s) {
                 Ok(()) => (session.home, session.goes_home) = (Some(home), true),
@@ -215,7 +208,7 @@ impl<'a> Session<'a> {
         desk: &mut Desk,
         pool: &Pool,
     ) {
-        let Some(site) = self.site else { return };
+        let site = self.site;
         let Some(&server) = desk.tried.last().filter(|server| self.settled != Some(**server)) else { return };
         let outcome = match (self.home, self.settled) {
             (Some(home), _) if home == server => StickyOutcome::Kept,
@@ -249,7 +242,7 @@ impl<'a> Session<'a> {
 
     /// Learns which server has issued the application's cookie, if this answer does.
     pub(crate) fn learn(&self, connection: &Connection, pool: &Pool, response: &ResponseHead, text: &[u8]) {
-        let Some(StickySite { by: StickyBy::AppCookie(name, table), .. }) = self.site else { return };
+        let StickyBy::AppCookie(name, table) = &self.site.by else { return };
         let Some(server) = self.settled else { return };
         for field in response.fields.iter().filter(|field| field.kind == FieldKind::Other) {
             if !field.name.of(text).eq_ignore_ascii_case(b"set-cookie") {

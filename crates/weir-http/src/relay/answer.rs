@@ -113,8 +113,10 @@ impl Relay<'_> {
 
     /// Looks for a cookie of the application, where that says to whom the client belongs.
     pub(super) fn learn(&self) {
-        let pool = &self.attempts.site.pool;
-        self.attempts.sticky.learn(self.connection, pool, &self.desk.response, self.reply_text());
+        if let Some(sticky) = &self.attempts.sticky {
+            let pool = &self.attempts.site.pool;
+            sticky.learn(self.connection, pool, &self.desk.response, self.reply_text());
+        }
     }
 
     /// The head has said that there is no body.

@@ -14,6 +14,7 @@ use crate::{
 };
 
 /// Notes where Weir's own cookies of this route and pool stand in the request.
+#[inline]
 pub(crate) fn hide(connection: &Connection, desk: &mut Desk, route: &RouteSite, pool: &PoolSite) {
     let of_route = route.split_sticky.as_ref().map(|own| own.settings.name.as_str());
     let of_pool = pool.sticky.as_ref().and_then(|sticky| match &sticky.by {
