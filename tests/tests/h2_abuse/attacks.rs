@@ -3,7 +3,6 @@
 use std::{
     io::Write,
     net::TcpStream,
-    thread,
     time::{Duration, Instant},
 };
 
@@ -66,21 +65,18 @@ fn ended(weir: &Weir, reasons: &[&str]) -> f64 {
 #[test]
 fn floods_are_told_to_calm_down() {
     let origin = origin();
-    let floods = ALL.iter().filter_map(|flood| match flood.end {
-        Ending::Calm(reasons) => Some((flood, reasons)),
-        _ => None,
-    });
-    let tell = |flood: &Attack, reasons: &[&str]| {
-        let weir = weir(&origin);
+    let weir = weir(&origin);
+    for flood in ALL {
+        let Ending::Calm(reasons) = flood.end else { continue };
+        let before = ended(&weir, reasons);
         let began = Instant::now();
         let end = attack(&weir, flood);
         assert!(began.elapsed() >= HELD, "{}: told after {:?}", flood.name, began.elapsed());
         // Who does not read finds out by the reset alone.
         let expected = if flood.reads { CALM } else { End::Closed };
         assert!(end == expected || end == CALM, "{}: {end:?}", flood.name);
-        until(flood.name, || ended(&weir, reasons) == 1.0);
-    };
-    thread::scope(|scope| floods.for_each(|(flood, reasons)| _ = scope.spawn(move || tell(flood, reasons))));
+        until(flood.name, || ended(&weir, reasons) == before + 1.0);
+    }
 }
 
 /// No more connections are held than may be, and Weir ends with those that are.
@@ -112,16 +108,12 @@ pools: {{ web: {{ servers: [\"{origin}\"], health: none }} }}
 #[test]
 fn what_is_held_ends_in_time() {
     let origin = origin();
-    let holds = ALL.iter().filter_map(|hold| match hold.end {
-        Ending::Time(limits) => Some((hold, limits)),
-        _ => None,
-    });
-    let end = |hold: &Attack, limits: &[&str]| {
+    for hold in ALL {
+        let Ending::Time(limits) = hold.end else { continue };
         let weir = weir(&origin);
         attack(&weir, hold);
         until(hold.name, || limits.iter().any(|limit| weir.metrics().limit(limit) >= 1.0));
-    };
-    thread::scope(|scope| holds.for_each(|(hold, limits)| _ = scope.spawn(move || end(hold, limits))));
+    }
 }
 
 /// Large heads from a few bytes: each is an honest request to everybody behind, so it is served as such, within the bounds of
