@@ -103,10 +103,9 @@ fn settle_sticky(sticky: &mut Filled) {
             insert(section, usize::MAX, name, span, Scalar { text: text.to_owned(), quoted: false }, kind);
         }
     }
-    if let Some(keys) = section.entries.iter().position(|entry| entry.name == "keys") {
-        let keys = section.entries.remove(keys);
-        section.entries.push(keys);
-    }
+    // As they are defined, so that the effective file is its own.
+    let order = ["cookie", "app_cookie", "table", "ttl", "drain", "size", "same_site", "no_cache", "keys"];
+    section.entries.sort_by_key(|entry| order.iter().position(|name| *name == entry.name));
 }
 
 fn server(server: &mut Filled) {

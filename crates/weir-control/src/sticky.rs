@@ -66,7 +66,9 @@ impl Sticky {
         let splits = config.listeners.iter().map(|listener| {
             let routes = listener.routes.iter().map(|route| {
                 let split = route.split_sticky.as_ref()?;
-                let context = format!("split\n{}\n{}", listener.name, route.name);
+                // By the cookie and not by the route: a route without a name is called by its place, and routes that
+                // share a cookie share a client's side.
+                let context = format!("split\n{}", split.cookie.name);
                 Some(seals(&split.cookie, split.ttl, split.place, context))
             });
             routes.collect()

@@ -67,7 +67,7 @@ pub struct CookieSite {
     pub settings: OwnCookie,
     /// How long it is good for, in seconds.
     pub ttl_s: u64,
-    /// Good for nothing but this pool or route.
+    /// Good for nothing but this pool, or for splits by a cookie of this name.
     pub seals: Arc<Seals>,
 }
 

@@ -72,6 +72,10 @@ pools:
     println!("from 95:5 to 90:10, {to_next} of {CLIENTS} clients change sides");
     weir.reload(&file(95, 5));
     assert_eq!(moves(&weir, &sides), (0, 0));
+    // A route more above it, which makes it `web#2`.
+    let other = "routes: [{ match: { path: /x }, pool: web }, {";
+    weir.reload(&file(95, 5).replace("routes: [{", other));
+    assert_eq!(moves(&weir, &sides), (0, 0));
 
     weir.signal(Signal::TERM);
     assert!(weir.wait_for_exit().success());

@@ -37,6 +37,7 @@ fn the_effective_file_has_its_defaults_and_means_the_same() {
         );
         let checked = load(&text);
         let effective = checked.effective();
+        assert_eq!(load(&effective).effective(), effective);
         assert_eq!(format!("{:?}", load(&effective).config), format!("{:?}", checked.config), "{effective}");
         effective
     };
@@ -44,6 +45,8 @@ fn the_effective_file_has_its_defaults_and_means_the_same() {
     for line in ["ttl: 8h", "drain: 8h", "same_site: lax", "no_cache: false"] {
         assert!(own.contains(line), "{line}\n{own}");
     }
+    sticky("{ app_cookie: ID, size: 7 }");
+    sticky("{ cookie: WEIR, no_cache: true, drain: 1m }");
     let table = sticky("{ table: client_ip, ttl: 5m }");
     assert!(
         table.contains("drain: 5m") && table.contains("size: 100000") && !table.contains("same_site"),
@@ -71,6 +74,8 @@ pools:
     check(r#"{ match: { host: [a.de, b.de] }, pool: a }, { match: { host: "*.de" }, pool: b }"#, both);
     check("{ match: { host: a.de }, pool: a }, { match: { host: b.de }, pool: b }", None);
     check("{ match: { path: /a }, pool: a }, { pool: a }", None);
+    let split = "split: { a: 1 }, split_sticky: { cookie: SIDE }";
+    check(&format!("{{ match: {{ path: /a }}, {split} }}, {{ {split} }}"), None);
     let own = "route `web#1` and pool `a` both issue the cookie `WEIR`: a browser keeps only the last one";
     check("{ split: { a: 1 }, split_sticky: { cookie: WEIR } }", Some(own));
 }
