@@ -1,7 +1,7 @@
 //! `cargo xtask attack`: what attacks on HTTP/2 cost Weir, and everybody else.
 //!
 //! Weir has one worker on a CPU of its own. On the other one are the servers, another client (the bench's load
-//! generator) and the attackers, who begin anew at once when they are cut off, which is the worst that they can do.
+//! generator) and the attackers, who begin anew at once when they are cut off; some do so before they can be.
 //! Servers and client come first there (real time, which needs root), and the attackers get what they leave (the class
 //! for idle time): otherwise the client would wait for its CPU and not for Weir, whose part is to be seen. Two requests
 //! at a time leave the attackers half of the CPU. The calm figure is taken in the same way with no attacker there. Everything is loopback and ends by itself.

@@ -237,6 +237,12 @@ impl Connection {
         }
     }
 
+    /// The handshake of TLS has said that it speaks HTTP/1.
+    pub(crate) fn has_agreed_on_http1(&self) -> bool {
+        let Wire::Http1(stream) = &self.wire else { return false };
+        stream.tls().is_some_and(|session| session.protocol().is_some())
+    }
+
     /// Its deadline wakes the task that calls this.
     pub(crate) async fn belongs_to_this_task(&self) {
         // A task's waker stays the same for as long as it lives.

@@ -111,11 +111,14 @@ pub(crate) async fn exchange(connection: &mut Connection, desk: &mut Desk) -> Ne
 /// that HTTP/1 refuses.
 const HTTP2_FIRST_LINE: &[u8] = b"PRI * HTTP/2.0\r\n";
 
-/// Whether what was sent first is said to be HTTP. An answer in the form of HTTP/1 would mean nothing to others, least of
-/// all to a client of HTTP/2 that begins wrongly, which expects the end of the connection (RFC 9113 section 3.4).
+/// Whether a first line whose version is none of HTTP/1 names HTTP at all, in whatever case. Where HTTP/2 may be spoken, a
+/// wrong preface of it can look like such a line, and an answer in the form of HTTP/1 would mean nothing to its client,
+/// which expects the end of the connection (RFC 9113 section 3.4).
 fn names_http(buffer: &Buffer) -> bool {
-    let line = buffer.filled().split(|byte| *byte == b'\n').next().unwrap_or_default();
-    line.windows(5).any(|word| word == b"HTTP/")
+    let text = buffer.filled();
+    let line =
+        text.strip_prefix(b"\r\n").unwrap_or(text).split(|byte| *byte == b'\n').next().unwrap_or_default();
+    line.windows(5).any(|word| word.eq_ignore_ascii_case(b"HTTP/"))
 }
 
 /// The way of a request: decode, route, balance, relay.
@@ -185,12 +188,13 @@ async fn read_head(
     let is_first = !std::mem::replace(&mut connection.has_begun, true);
     let mut is_timed = is_first;
     let may_be_http2 = is_first && listener.takes_prior_knowledge();
+    // A connection that has begun with HTTP/1 goes on with it, whatever a reload says.
+    let is_http2 = is_first && listener.takes_http2_alone() && !connection.has_agreed_on_http1();
     let mut buffer = connection.buffer.take().unwrap_or_else(|| worker.buffers.take());
     let result = poll_fn(|context| {
         loop {
             if !buffer.is_empty() {
-                let is_http2 = may_be_http2 && buffer.filled().starts_with(HTTP2_FIRST_LINE);
-                if is_http2 || listener.takes_http2_alone() {
+                if is_http2 || (may_be_http2 && buffer.filled().starts_with(HTTP2_FIRST_LINE)) {
                     return Poll::Ready(Err(End::Http2));
                 }
                 match parser.parse(buffer.filled(), head, &limits) {

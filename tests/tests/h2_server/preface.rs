@@ -102,9 +102,10 @@ fn expect_end(client: &mut H2Client) {
     assert!(rest.is_empty(), "{octets:?}");
 }
 
-/// What is no HTTP at all gets no answer in the form of HTTP/1, which nobody could read.
+/// A preface that looks like a first line of another protocol gets no answer in the form of HTTP/1, which its client
+/// could not read. What names HTTP does.
 #[test]
-fn what_is_no_http_is_closed_without_a_word() {
+fn a_first_line_of_another_protocol_is_closed_without_a_word() {
     let origin = Origin::saying("fine");
     for protocols in ["[http1, h2]", "[h2]"] {
         let weir = Weir::before_with(&[&origin], &format!("{{ protocols: {protocols} }}"));
@@ -117,6 +118,32 @@ fn what_is_no_http_is_closed_without_a_word() {
             );
         }
     }
+    let weir = Weir::before(&[&origin]);
+    for http in ["GET / HTTP/2.7\r\n\r\n", "\r\nGET / HTTP/2.7\r\n\r\n", "GET / http/1.1\r\n\r\n"] {
+        let answer = weir.connect().send(http).response();
+        assert_eq!(answer.status, 400, "{http:?}");
+    }
+}
+
+/// A reload to HTTP/2 alone leaves connections alone that speak HTTP/1.
+#[test]
+fn connections_go_on_in_the_version_that_they_began_with() {
+    let origin = Origin::saying("fine");
+    let yaml = |protocols: &str| {
+        format!(
+            "
+listeners: [{{ name: main, bind: \"127.0.0.1:0\", pool: web, http: {{ protocols: {protocols} }} }}]
+pools: {{ web: {{ servers: [\"{origin}\"], health: none }} }}
+"
+        )
+    };
+    let mut weir = Weir::start(&yaml("[http1, h2]"));
+    let mut client = weir.connect();
+    assert_eq!(client.get("/").status, 200);
+    weir.reload(&yaml("[h2]"));
+    assert_eq!(client.get("/").status, 200);
+    let rest = weir.connect().send("GET / HTTP/1.1\r\nHost: weir.test\r\n\r\n").rest();
+    assert!(!rest.starts_with(b"HTTP/"), "{}", String::from_utf8_lossy(&rest));
 }
 
 /// Where HTTP/2 alone is spoken, a request of HTTP/1 is a wrong preface.

@@ -7,6 +7,8 @@ use crate::h2::{Block, Frame, code, flag, frame::*, setting};
 pub const ALL: &[Attack] = &[
     // CVE-2023-44487.
     Attack { name: "rapid-reset", round: rapid_reset, end: Ending::Calm(&["rapid_reset"]), ..FLOOD },
+    // The same, by somebody who knows the budget, and never waits for the answer.
+    Attack { name: "rapid-reset-below", round: rapid_reset, rounds_max: Some(199), reads: false, ..FLOOD },
     // The same, in pieces that come apart: each request is begun before it is reset.
     Attack {
         name: "rapid-reset-apart",
@@ -141,6 +143,7 @@ const FLOOD: Attack = Attack {
     opening: Vec::new,
     round: |_| Vec::new(),
     rounds_at_once: 64,
+    rounds_max: None,
     reads: true,
     end: Ending::Bounded,
 };
