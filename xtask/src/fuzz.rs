@@ -20,6 +20,7 @@ const TARGETS: &[(&str, &str)] = &[
     ("hpack_block", "http2"),
     ("h2_head", "http2"),
     ("h2_frames", "frames"),
+    ("sticky_cookie", "cookie"),
 ];
 
 /// For all targets together, unless `--minutes` says otherwise.

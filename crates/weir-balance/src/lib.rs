@@ -11,6 +11,7 @@ mod picker;
 mod pool;
 mod rng;
 mod server;
+pub mod sticky;
 
 pub use maglev::hash_key;
 pub use picker::Picker;

@@ -17,6 +17,8 @@ use std::{
     },
 };
 
+use crate::sticky::Drain;
+
 /// What the checks know of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -69,6 +71,7 @@ pub struct Server {
     weight_percent: AtomicU16,
     epoch: Arc<Epoch>,
     in_flight: Box<[Lane]>,
+    drain: Drain,
 }
 
 /// One worker's count, alone on its cache lines (two, since CPUs fetch them in pairs).
@@ -86,6 +89,7 @@ impl Server {
             weight_percent: AtomicU16::new(100),
             epoch,
             in_flight: (0..workers).map(|_| Lane::default()).collect(),
+            drain: Drain::default(),
         }
     }
 
@@ -142,6 +146,11 @@ impl Server {
     /// Whether it takes no new requests but those of clients that stick to it.
     pub fn is_draining(&self) -> bool {
         self.weight_percent() == 0
+    }
+
+    /// Since when it drains, as its sticky clients have noticed.
+    pub(crate) fn drain(&self) -> &Drain {
+        &self.drain
     }
 
     /// Counts a request in. Called by `worker` alone for its own lane, so a load and a store suffice.

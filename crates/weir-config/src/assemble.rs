@@ -10,6 +10,7 @@ mod named;
 mod pool;
 mod route;
 mod shadow;
+mod sticky;
 mod tls;
 
 use std::{
@@ -37,6 +38,7 @@ pub(crate) fn assemble(root: &Filled, findings: &mut Findings) -> Config {
     let mut names = named::Named::new(root, "pools", "pool");
     let mut served = named::Named::new(root, "certificates", "certificate");
     let listeners = listener::listeners(root, &mut binds, &mut names, &mut served, findings);
+    sticky::check_names(&listeners, &pools, findings);
     names.warn_unused("route", findings);
     served.warn_unused("listener", findings);
     certificate::check_challenges(&certificates, &listeners, findings);

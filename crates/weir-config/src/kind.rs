@@ -92,6 +92,8 @@ pub(crate) enum Kind {
     StatusRange,
     /// What is hashed to pick a server.
     HashKey,
+    /// What a client is known by.
+    StickyKey,
     /// `stdout`, `stderr`, or a file.
     LogTarget,
     /// `100/s`.
@@ -207,6 +209,7 @@ impl Kind {
             Kind::RedirectStatus => status::redirect(text).map(Value::Number),
             Kind::StatusRange => status::range(text).map(|(from, to)| Value::Range(from, to)),
             Kind::HashKey => text::hash_key(text).map(Value::Hash),
+            Kind::StickyKey => text::sticky_key(text).map(Value::Hash),
             Kind::LogTarget => text::log_target(text).map(as_written),
             Kind::Rate => tls::rate(text).map(Value::Rate),
             Kind::File => tls::file(text).map(as_written),
@@ -256,6 +259,7 @@ impl Kind {
             Kind::RedirectStatus => "301, 302, 303, 307 or 308",
             Kind::StatusRange => "status codes like `200` or `200-299`",
             Kind::HashKey => "`path`, `\"header:NAME\"`, `\"cookie:NAME\"` or `\"query:NAME\"`",
+            Kind::StickyKey => "`client_ip` or `\"header:NAME\"`",
             Kind::LogTarget => "`stdout`, `stderr` or the path of a file",
             Kind::Rate => "a rate like `100/s`",
             Kind::File => "a path like `/etc/weir/shop.pem`",

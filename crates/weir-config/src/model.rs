@@ -7,6 +7,7 @@
 
 mod health;
 mod http;
+mod sticky;
 mod tls;
 
 use std::{net::SocketAddr, num::NonZeroU16, path::PathBuf, time::Duration};
@@ -15,6 +16,7 @@ use ipnet::IpNet;
 
 pub use health::*;
 pub use http::*;
+pub use sticky::*;
 pub use tls::*;
 
 /// A whole configuration, checked.
@@ -138,6 +140,8 @@ pub struct Route {
     pub matches: Match,
     /// What it does.
     pub action: Action,
+    /// Keeps clients on their side of [`Action::Split`].
+    pub split_sticky: Option<SplitSticky>,
     /// Edits of the request before it goes upstream.
     pub rewrite: Rewrite,
     /// Edits of the request's header fields, after `rewrite`.
@@ -302,6 +306,8 @@ pub struct Pool {
     pub when_all_down: WhenAllDown,
     /// Idle connections that are kept for later requests.
     pub keep_alive: KeepAlive,
+    /// Keeps clients on their servers; `None`: each request is balanced anew.
+    pub sticky: Option<Sticky>,
 }
 
 /// What the servers of a pool speak.

@@ -75,10 +75,38 @@ fn settle_pool(pool: &mut Filled) {
     for entry in &mut pool.entries {
         match (entry.name.as_str(), &mut entry.value) {
             ("health", health) => settle_health(health),
+            ("sticky", sticky) => settle_sticky(sticky),
             ("servers", Filled { data: Data::List(servers), .. }) => servers.iter_mut().for_each(server),
             _ => {}
         }
     }
+}
+
+fn settle_sticky(sticky: &mut Filled) {
+    let span = sticky.span;
+    let Some(section) = sticky.section_mut() else { return };
+    if section.doubtful {
+        return;
+    }
+    let with_cookie = section.get("cookie").is_some();
+    let ttl = section.get("ttl").and_then(Filled::as_text).map(str::to_owned);
+    let ttl = ttl.unwrap_or_else(|| if with_cookie { "8h" } else { "30m" }.to_owned());
+    let size = Kind::Count { min: 1, max: u64::MAX };
+    let all = [
+        ("ttl", ttl.as_str(), Kind::Duration, true),
+        ("drain", ttl.as_str(), Kind::Duration, true),
+        ("size", "100000", size, !with_cookie),
+        ("same_site", "lax", Kind::Text, with_cookie),
+        ("no_cache", "false", Kind::Bool, with_cookie),
+    ];
+    for (name, text, kind, applies) in all {
+        if applies && section.get(name).is_none() {
+            insert(section, usize::MAX, name, span, Scalar { text: text.to_owned(), quoted: false }, kind);
+        }
+    }
+    // As they are defined, so that the effective file is its own.
+    let order = ["cookie", "app_cookie", "table", "ttl", "drain", "size", "same_site", "no_cache", "keys"];
+    section.entries.sort_by_key(|entry| order.iter().position(|name| *name == entry.name));
 }
 
 fn server(server: &mut Filled) {

@@ -10,6 +10,7 @@ mod listener;
 mod pool;
 mod root;
 mod route;
+mod sticky;
 mod tls;
 mod walk;
 

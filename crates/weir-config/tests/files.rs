@@ -100,7 +100,6 @@ fn the_whole_design_is_known_and_what_is_not_built_is_refused() {
         "zone",
         "max_connections",
         "eject",
-        "sticky",
         "slow_start",
         "queue",
         "peak_ewma",

@@ -16,6 +16,7 @@ mod running;
 mod snapshot;
 mod sockets;
 mod source;
+mod sticky;
 mod tls;
 mod workers;
 

@@ -5,15 +5,16 @@
 
 use std::{
     collections::HashMap,
+    hash::RandomState,
     net::SocketAddr,
     sync::{Arc, atomic::AtomicU64},
 };
 
-use weir_balance::{Epoch, Server};
-use weir_config::{Config, Listener};
+use weir_balance::{Epoch, Server, sticky::Table};
+use weir_config::{Config, Listener, Sticky, StickyBy};
 use weir_http::{
     ListenerId, PerWorker,
-    counters::{ListenerCounters, RouteCounters, ServerCounters, WorkerCounters},
+    counters::{ListenerCounters, RouteCounters, ServerCounters, StickyCounters, WorkerCounters},
 };
 
 /// Everything that outlives a snapshot.
@@ -47,6 +48,16 @@ pub(crate) struct PoolEntry {
     pub(crate) name: String,
     pub(crate) epoch: Arc<Epoch>,
     pub(crate) servers: Vec<ServerEntry>,
+    pub(crate) sticky: Option<StickyEntry>,
+}
+
+/// What a pool remembers of its clients.
+#[derive(Debug)]
+pub(crate) struct StickyEntry {
+    settings: Sticky,
+    /// `None`: clients carry it themselves.
+    pub(crate) table: Option<Arc<Table>>,
+    pub(crate) counters: PerWorker<StickyCounters>,
 }
 
 /// A server of a pool.
@@ -139,7 +150,25 @@ impl Registry {
                 counters: self.blocks(),
             },
         });
-        PoolEntry { name: pool.name.clone(), servers: servers.collect(), epoch }
+        let sticky = pool.sticky.as_ref();
+        let sticky = sticky.map(|sticky| self.sticky(sticky, before.and_then(|entry| entry.sticky.as_ref())));
+        PoolEntry { name: pool.name.clone(), servers: servers.collect(), epoch, sticky }
+    }
+
+    /// A table goes on as long as it is to remember the same.
+    fn sticky(&self, sticky: &Sticky, before: Option<&StickyEntry>) -> StickyEntry {
+        let size = match &sticky.by {
+            StickyBy::Cookie(_) => None,
+            StickyBy::AppCookie { size, .. } | StickyBy::Table { size, .. } => Some(*size),
+        };
+        let is_same =
+            |entry: &&StickyEntry| entry.settings.by == sticky.by && entry.settings.ttl == sticky.ttl;
+        let known = before.filter(is_same).and_then(|entry| entry.table.clone());
+        let table = size.map(|size| {
+            known.unwrap_or_else(|| Arc::new(Table::new(size, sticky.ttl.as_secs(), RandomState::new())))
+        });
+        let counters = before.map_or_else(|| self.blocks(), |entry| Arc::clone(&entry.counters));
+        StickyEntry { settings: sticky.clone(), table, counters }
     }
 
     fn blocks<T: Default>(&self) -> PerWorker<T> {

@@ -53,6 +53,8 @@ pub struct Running {
     shared: Arc<Shared>,
     sockets: Sockets,
     tls: Tls,
+    /// Looks after the keys of cookies.
+    keys: Option<Task<()>>,
     metrics: Option<(SocketAddr, Task<()>)>,
     log_writers: Vec<JoinHandle<()>>,
 }
@@ -147,6 +149,7 @@ pub(crate) fn start_on(runtime: Runtime, source: Source) -> Result<Running, Erro
         workers: Some(workers),
         shared,
         sockets: Sockets::default(),
+        keys: tls.sticky.look_after(runtime.handle()),
         tls,
         metrics: None,
         log_writers: built.log_writer.into_iter().collect(),
@@ -238,6 +241,10 @@ impl Running {
         }
         self.log_writers.retain(|writer| !writer.is_finished());
         self.log_writers.extend(built.log_writer);
+        let keys = tls.sticky.look_after(self.runtime().handle());
+        if let Some(before) = std::mem::replace(&mut self.keys, keys) {
+            before.abort();
+        }
         self.tls = tls;
         *lock(&self.state.registry) = Arc::new(registry);
         *lock(&self.state.config) = Arc::new(config);

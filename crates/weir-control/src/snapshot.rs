@@ -11,12 +11,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use weir_balance::{Algorithm, Member, Pool, WhenAllDown};
+use weir_balance::{Algorithm, Member, Pool, WhenAllDown, sticky::Places};
 use weir_check::{PoolTargets, Speech, Target};
-use weir_config::{AccessLog, Balance, Config, Hsts, Listener, LogTarget, PoolProtocol};
-use weir_http::{ListenerSite, PoolSite, RouteSite, Site, TlsSite};
+use weir_config::{AccessLog, Balance, Config, Hsts, Listener, LogTarget, OwnCookie, PoolProtocol};
+use weir_http::{CookieSite, ListenerSite, PoolSite, RouteSite, Site, StickyBy, StickySite, TlsSite};
 use weir_route::Table;
-use weir_tls::acme::Challenges;
+use weir_tls::{Seals, acme::Challenges};
 
 use crate::{log, registry::Registry, source::Error, tls::Tls};
 
@@ -136,7 +136,8 @@ fn sink(settings: &AccessLog) -> io::Result<Box<dyn Write + Send>> {
 fn listeners(config: &Config, registry: &Registry, tls: &Tls) -> Vec<ListenerSite> {
     let listeners = config.listeners.iter().zip(&registry.listeners).zip(&tls.servers);
     listeners
-        .map(|((listener, entry), tls)| ListenerSite {
+        .zip(&tls.sticky.splits)
+        .map(|(((listener, entry), tls), splits)| ListenerSite {
             id: entry.id,
             name: listener.name.clone(),
             settings: listener.http.clone(),
@@ -146,8 +147,10 @@ fn listeners(config: &Config, registry: &Registry, tls: &Tls) -> Vec<ListenerSit
                 .routes
                 .iter()
                 .zip(&entry.routes)
-                .map(|(route, (_, counters))| RouteSite {
+                .zip(splits)
+                .map(|((route, (_, counters)), seals)| RouteSite {
                     route: route.clone(),
+                    split_sticky: split_site(route, seals.as_ref()),
                     counters: Arc::clone(counters),
                 })
                 .collect(),
@@ -168,13 +171,17 @@ fn tls_site(listener: &Listener, server: Option<&Arc<weir_tls::Server>>) -> Opti
 
 fn pools(config: &Config, registry: &Registry, tls: &Tls) -> Vec<PoolSite> {
     let pools = config.pools.iter().zip(&registry.pools).zip(&tls.clients);
-    pools.map(|((pool, entry), tls)| pool_site(pool, entry, tls.clone())).collect()
+    pools
+        .zip(&tls.sticky.pools)
+        .map(|(((pool, entry), tls), seals)| pool_site(pool, entry, tls.clone(), seals.as_ref()))
+        .collect()
 }
 
 fn pool_site(
     pool: &weir_config::Pool,
     entry: &crate::registry::PoolEntry,
     tls: Option<Arc<weir_tls::Client>>,
+    seals: Option<&Arc<Seals>>,
 ) -> PoolSite {
     let members = pool.servers.iter().zip(&entry.servers).map(|(server, live)| Member {
         server: Arc::clone(&live.server),
@@ -189,14 +196,16 @@ fn pool_site(
         Balance::P2c => (Algorithm::P2c, None),
         Balance::Hash(key) => (Algorithm::Hash, Some(key.clone())),
     };
+    let live = Pool::new(
+        pool.name.clone(),
+        members.collect(),
+        algorithm,
+        when_all_down(pool),
+        Arc::clone(&entry.epoch),
+    );
     PoolSite {
-        pool: Pool::new(
-            pool.name.clone(),
-            members.collect(),
-            algorithm,
-            when_all_down(pool),
-            Arc::clone(&entry.epoch),
-        ),
+        sticky: sticky_site(pool, entry, &live, seals),
+        pool: live,
         hash_key,
         protocol: pool.protocol,
         tls,
@@ -204,4 +213,36 @@ fn pool_site(
         keep_alive: pool.keep_alive.clone(),
         servers: entry.servers.iter().map(|live| Arc::clone(&live.counters)).collect(),
     }
+}
+
+fn sticky_site(
+    pool: &weir_config::Pool,
+    entry: &crate::registry::PoolEntry,
+    live: &Pool,
+    seals: Option<&Arc<Seals>>,
+) -> Option<StickySite> {
+    let (settings, entry) = (pool.sticky.as_ref()?, entry.sticky.as_ref()?);
+    let table = || entry.table.clone().expect("the registry was made for this configuration");
+    let by = match &settings.by {
+        weir_config::StickyBy::Cookie(cookie) => {
+            StickyBy::Cookie(cookie_site(cookie, settings.ttl, Arc::clone(seals?)))
+        }
+        weir_config::StickyBy::AppCookie { name, .. } => StickyBy::AppCookie(name.clone(), table()),
+        weir_config::StickyBy::Table { key, .. } => StickyBy::Table(key.clone(), table()),
+    };
+    Some(StickySite {
+        by,
+        drain_s: settings.drain.as_secs(),
+        places: Places::of(live),
+        counters: Arc::clone(&entry.counters),
+    })
+}
+
+fn split_site(route: &weir_config::Route, seals: Option<&Arc<Seals>>) -> Option<CookieSite> {
+    let split = route.split_sticky.as_ref()?;
+    Some(cookie_site(&split.cookie, split.ttl, Arc::clone(seals?)))
+}
+
+fn cookie_site(settings: &OwnCookie, ttl: Duration, seals: Arc<Seals>) -> CookieSite {
+    CookieSite { settings: settings.clone(), ttl_s: ttl.as_secs(), seals }
 }

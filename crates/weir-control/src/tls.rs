@@ -9,7 +9,7 @@ use weir_tls::{
     certs::{Options, Store},
 };
 
-use crate::{acme, source::Source};
+use crate::{acme, source::Source, sticky::Sticky};
 
 /// The part of a configuration that is about TLS, loaded.
 pub(crate) struct Tls {
@@ -18,6 +18,8 @@ pub(crate) struct Tls {
     pub(crate) servers: Vec<Option<Arc<Server>>>,
     /// In the order of the pools.
     pub(crate) clients: Vec<Option<Arc<Client>>>,
+    /// Keys of Weir's own cookies.
+    pub(crate) sticky: Sticky,
     /// By where they are good: own keys go on over reloads.
     tickets: HashMap<Vec<u8>, Arc<Tickets>>,
 }
@@ -91,6 +93,7 @@ impl Tls {
             }));
         }
         found.extend(acme::check(config));
+        let sticky = Sticky::load(config, options.state_dir.is_some(), found);
         let system = SystemRoots::default();
         let clients = config.pools.iter().map(|pool| {
             let servers = pool.servers.iter().map(|server| server.address);
@@ -105,7 +108,7 @@ impl Tls {
         if found.iter().any(|late| late.severity == Severity::Error) {
             return None;
         }
-        Some(Self { store: store?, servers, clients, tickets })
+        Some(Self { store: store?, servers, clients, sticky, tickets })
     }
 }
 
@@ -121,7 +124,7 @@ fn tickets_of(
     let known = previous.and_then(|tls| tls.tickets.get(&context));
     let tickets = match (&wanted.keys, known) {
         (Some(keys), _) => {
-            let secrets = weir_tls::ticket_keys(keys)?;
+            let secrets = weir_tls::shared_secrets(keys)?;
             Arc::new(Tickets::shared(&secrets, &context, wanted.lifetime))
         }
         (None, Some(known)) if known.lifetime() == wanted.lifetime => Arc::clone(known),

@@ -6,7 +6,10 @@ use std::{
     cell::Cell,
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     thread,
 };
 
@@ -82,18 +85,41 @@ fn serve() -> SocketAddr {
     address
 }
 
-fn get(stream: &mut TcpStream, room: &mut [u8]) {
-    stream.write_all(REQUEST).unwrap();
+/// Asks, and gives the length of the answer in `room`.
+fn get(stream: &mut TcpStream, request: &[u8], room: &mut [u8]) -> usize {
+    stream.write_all(request).unwrap();
     let mut filled = 0;
     while !room[..filled].ends_with(b"hello") {
         let n = stream.read(&mut room[filled..]).unwrap();
         assert!(n > 0, "the connection was closed");
         filled += n;
     }
+    filled
 }
 
 #[test]
 fn a_keep_alive_get_allocates_nothing() {
+    check("");
+}
+
+#[test]
+fn nor_does_one_of_a_sticky_client() {
+    let folder = std::env::temp_dir().join(format!("weir-allocations-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("keys"), "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n").unwrap();
+    let keys = folder.join("keys");
+    check(&format!(", sticky: {{ cookie: WEIR, keys: {{ file: {} }} }}", keys.display()));
+    check(", sticky: { table: client_ip }");
+    check(", sticky: { table: \"header:User-Agent\", size: 1 }");
+    check(", sticky: { app_cookie: a }");
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// In a pool with these settings, first for clients that bring nothing, then for those that bring what they were given.
+fn check(settings: &str) {
+    // The count is of the whole process.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     EXEMPT.set(true);
     let (first, second) = (serve(), serve());
     // Checks allocate, on another thread and every other second: without them the count is exact.
@@ -101,27 +127,41 @@ fn a_keep_alive_get_allocates_nothing() {
         "runtime: {{ workers: 1 }}\n\
          log: {{ level: error }}\n\
          listeners: [{{ name: web, bind: \"127.0.0.1:0\", routes: [{{ match: {{ path: /a/* }}, pool: web }}] }}]\n\
-         pools: {{ web: {{ servers: [\"{first}\", \"{second}\"], health: none }} }}\n"
+         pools: {{ web: {{ servers: [\"{first}\", \"{second}\"], health: none{settings} }} }}\n"
     );
     let running = weir_control::start(Source::Text { name: "test".into(), text }).unwrap();
     let address = running.addresses()[0].1;
     let mut clients: Vec<TcpStream> = (0..8).map(|_| TcpStream::connect(address).unwrap()).collect();
     let mut room = vec![0; 4096];
-    for _ in 0..50 {
-        clients.iter_mut().for_each(|client| get(client, &mut room));
+    let len = get(&mut clients[0], REQUEST, &mut room);
+    let answer = String::from_utf8(room[..len].to_vec()).unwrap();
+    let given = answer.lines().find_map(|line| line.strip_prefix("set-cookie: ")?.split(';').next());
+    assert_eq!(given.is_some(), settings.contains(" cookie:"), "{answer}");
+    let with_cookie = String::from_utf8(REQUEST.to_vec()).unwrap();
+    let with_cookie = with_cookie.replace("a=b", &format!("a=b; {}", given.unwrap_or("c=d")));
+    for request in [REQUEST, with_cookie.as_bytes()] {
+        allocates_nothing(&mut clients, request, settings);
     }
+    running.stop();
+}
+
+fn allocates_nothing(clients: &mut [TcpStream], request: &[u8], settings: &str) {
+    let mut room = vec![0; 4096];
+    let mut round = || {
+        clients.iter_mut().for_each(|client| {
+            get(client, request, &mut room);
+        });
+    };
+    (0..50).for_each(|_| round());
     let before = ALLOCATIONS.load(Relaxed);
     // 2,000 requests in ten parts. Eight must need nothing at all; two may meet the sweep, once a second, which can give up
     // a buffer that lay unused and is needed again a moment later.
     let parts = [(); 10].map(|()| {
         let before = ALLOCATIONS.load(Relaxed);
-        for _ in 0..25 {
-            clients.iter_mut().for_each(|client| get(client, &mut room));
-        }
+        (0..25).for_each(|_| round());
         ALLOCATIONS.load(Relaxed) - before
     });
     let (none, sum) = (parts.iter().filter(|part| **part == 0).count(), parts.iter().sum::<u64>());
-    assert!(none >= 8 && sum < 20, "allocations in each 200 requests: {parts:?}");
+    assert!(none >= 8 && sum < 20, "allocations in each 200 requests{settings}: {parts:?}");
     assert!(before > 0, "the allocator counts");
-    running.stop();
 }

@@ -14,7 +14,7 @@ certificates:
   file: { cert: FOLDER/cert.pem }
   auto: { acme: { domains: [a.example], directory: \"https://127.0.0.1:1/\", ca: FOLDER/cert.pem } }
 listeners: [{ bind: \"127.0.0.1:0\", tls: { certificates: [file, auto] }, pool: web }]
-pools: { web: { servers: [\"127.0.0.1:1\"], health: { agent: { port: 1 } } } }
+pools: { web: { servers: [\"127.0.0.1:1\"], health: { agent: { port: 1 } }, sticky: { table: client_ip } } }
 ";
 
 /// A type and the names of all labels.

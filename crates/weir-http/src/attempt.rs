@@ -18,6 +18,7 @@ use crate::{
     head::BodyLength,
     multiplex::{self, Obtained},
     site::PoolSite,
+    sticky,
     upstream::{Lease, PoolLink, ServerLink, Upstream, World},
 };
 
@@ -28,6 +29,8 @@ pub(crate) const CONNECT_ATTEMPTS_MAX: usize = 8;
 pub(crate) struct Attempts<'a> {
     pub(crate) site: &'a PoolSite,
     link: &'a PoolLink,
+    /// Where the client belongs: that comes before the algorithm.
+    pub(crate) sticky: Option<sticky::Session<'a>>,
     key: Option<u64>,
     /// The request may be sent again when its connection dies.
     is_replayable: bool,
@@ -55,9 +58,13 @@ impl<'a> Attempts<'a> {
         let is_replayable = desk.request.body == BodyLength::None && desk.request.is_idempotent(text);
         let give_up_ms = connection.worker.deadlines.recent_ms() + milliseconds(timeout);
         desk.tried.clear();
+        drop(room);
+        let begin = |sticky| sticky::Session::begin(sticky, &site.pool, connection, desk);
+        let sticky = site.sticky.as_ref().map(begin);
         Self {
             site,
             link: &world.pools[pool.0],
+            sticky,
             key,
             is_replayable,
             replayed: false,
@@ -175,7 +182,9 @@ impl<'a> Attempts<'a> {
             ));
         }
         let mut rng = connection.worker.rng.borrow_mut();
-        let picked = self.link.picker.borrow_mut().pick(pool, self.key, &desk.tried, &mut rng);
+        let picked = self.sticky.as_mut().and_then(sticky::Session::take_home);
+        let picked =
+            picked.or_else(|| self.link.picker.borrow_mut().pick(pool, self.key, &desk.tried, &mut rng));
         // A connection that died need not mean that its server did: with no other left, a new one is worth a try.
         let picked = picked.or_else(|| self.died_on.take());
         match picked {
@@ -200,6 +209,9 @@ impl<'a> Attempts<'a> {
         }
         self.replayed = true;
         self.died_on = desk.tried.last().copied();
+        if let Some(sticky) = &mut self.sticky {
+            sticky.died(self.died_on);
+        }
         if let Some(server) = &record.server {
             server.counters.replays.add(1);
         }

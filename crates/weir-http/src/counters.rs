@@ -127,6 +127,76 @@ pub struct ServerCounters {
     pub grpc_answers: GrpcAnswers,
 }
 
+/// How a request came to its server, in a pool with `sticky`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StickyOutcome {
+    /// It went where its client belongs.
+    Kept,
+    /// Its client brought nothing.
+    New,
+    /// Its client brought a cookie that is too old.
+    Expired,
+    /// Its client brought what says nothing here: forged, of another pool or key, or forgotten.
+    Unknown,
+    /// Its client's server is no longer in the pool.
+    Removed,
+    /// Its client's server is down.
+    Down,
+    /// Its client's server drains, and has done so for long enough.
+    Drained,
+    /// Its client's server could not be reached, or died before it answered.
+    Unreachable,
+}
+
+impl StickyOutcome {
+    /// All, in the order of their counters.
+    pub const ALL: [StickyOutcome; 8] = [
+        Self::Kept,
+        Self::New,
+        Self::Expired,
+        Self::Unknown,
+        Self::Removed,
+        Self::Down,
+        Self::Drained,
+        Self::Unreachable,
+    ];
+
+    /// The word in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kept => "kept",
+            Self::New => "new",
+            Self::Expired => "expired",
+            Self::Unknown => "unknown",
+            Self::Removed => "removed",
+            Self::Down => "down",
+            Self::Drained => "drained",
+            Self::Unreachable => "unreachable",
+        }
+    }
+}
+
+/// Stickiness of one pool in one worker.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct StickyCounters {
+    outcomes: [Counter; StickyOutcome::ALL.len()],
+    /// Cookies handed out.
+    pub cookies: Counter,
+}
+
+impl StickyCounters {
+    /// Counts a request.
+    pub(crate) fn count(&self, outcome: StickyOutcome) {
+        self.outcomes[outcome as usize].add(1);
+    }
+
+    /// The counter of requests with this outcome.
+    pub fn of(&self, outcome: StickyOutcome) -> &Counter {
+        &self.outcomes[outcome as usize]
+    }
+}
+
 /// One listener in one worker.
 #[derive(Debug, Default)]
 #[repr(align(128))]
@@ -209,11 +279,12 @@ pub enum Limit {
     MaxConcurrentStreams,
     Http2Heads,
     Http2Held,
+    StickyTable,
 }
 
 impl Limit {
     /// All, in the order of their counters.
-    pub const ALL: [Limit; 21] = [
+    pub const ALL: [Limit; 22] = [
         Limit::MaxConnections,
         Limit::MaxConnectionsPerWorker,
         Limit::FileDescriptors,
@@ -235,6 +306,7 @@ impl Limit {
         Limit::MaxConcurrentStreams,
         Limit::Http2Heads,
         Limit::Http2Held,
+        Limit::StickyTable,
     ];
 
     /// Its name, that of the key that sets it where there is one.
@@ -261,6 +333,7 @@ impl Limit {
             Self::MaxConcurrentStreams => "max_concurrent_streams",
             Self::Http2Heads => "http2_heads",
             Self::Http2Held => "http2_held",
+            Self::StickyTable => "sticky_table",
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::{
     head::{BodyLength, RequestHead, ResponseHead, Version},
     relay,
     site::{ListenerSite, RouteSite},
+    sticky,
     upstream::{ServerLink, World},
     view::View,
     wire::Wire,
@@ -37,6 +38,8 @@ pub(crate) struct Desk {
     pub(crate) is_grpc: bool,
     /// Servers that this request has been tried on.
     pub(crate) tried: Vec<ServerIndex>,
+    /// What stickiness does to the heads.
+    pub(crate) sticky: sticky::Notes,
     /// The request's part of its line in the access log.
     log: Vec<u8>,
 }
@@ -88,6 +91,7 @@ pub(crate) async fn exchange(connection: &mut Connection, desk: &mut Desk) -> Ne
     let Some(listener) = world.listener(connection.listener) else { return Next::Linger };
     let mut record = Record::default();
     desk.is_grpc = false;
+    desk.sticky.clear();
     let next = match run(connection, desk, &world, listener, &mut record).await {
         Ok(next) => next,
         Err(End::Idle) => return Next::Request,
@@ -140,15 +144,19 @@ async fn run(
     let route = find_route(connection, desk, world, listener, record)?;
     let pool = match &route.route.action {
         Action::Pool(pool) => *pool,
-        Action::Split(shares) => draw(connection, shares),
+        Action::Split(shares) => sticky::draw(connection, desk, listener, route, shares),
         Action::Redirect(_) | Action::Respond(_) => {
             return answer_by_route(connection, desk, listener, route, record).await;
         }
     };
     record.pool = Some(pool);
+    sticky::hide(connection, desk, route, &world.site.pools[pool.0]);
     let mut attempts = Attempts::new(connection, desk, world, pool, route.route.timeout);
     loop {
         let upstream = attempts.connect(connection, desk, record).await?;
+        if let Some(sticky) = &mut attempts.sticky {
+            sticky.settle(connection, listener, desk, &attempts.site.pool);
+        }
         match relay::relay(connection, desk, listener, route, upstream, &attempts, record).await? {
             relay::Outcome::Answered { next, .. } => return Ok(next),
             relay::Outcome::Died { untouched } => attempts.again(desk, record, untouched)?,
@@ -297,19 +305,6 @@ fn find_route<'a>(
             Err(End::answer(404, "no route of this listener matches the request"))
         }
     }
-}
-
-/// One of the pools, each with its share of the sum.
-fn draw(connection: &Connection, shares: &[(PoolIndex, u32)]) -> PoolIndex {
-    let sum: u64 = shares.iter().map(|(_, share)| u64::from(*share)).sum();
-    let mut drawn = connection.worker.rng.borrow_mut().below(sum.max(1));
-    for (pool, share) in shares {
-        match drawn.checked_sub(u64::from(*share)) {
-            Some(rest) => drawn = rest,
-            None => return *pool,
-        }
-    }
-    shares[0].0
 }
 
 /// Redirects and fixed answers.

@@ -3,7 +3,7 @@
 //! Header lines are copied as they came, in runs: no map is built, and a head without edits is a few copies. What is
 //! left out are the fields of the connection they came on, and whatever a stranger says about who he is.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, ops::Range};
 
 use weir_config::{ForwardedFields, HeaderEdits, Route};
 use weir_tls::Identity;
@@ -32,6 +32,8 @@ pub(crate) struct Forwarding<'a> {
     pub(crate) host_default: std::net::SocketAddr,
     /// Of a WebSocket.
     pub(crate) handshake: Handshake<'a>,
+    /// Places in the text that are not for the server, in their order.
+    pub(crate) cuts: &'a [Range<usize>],
 }
 
 /// What a request has of a WebSocket's handshake beside `Upgrade`.
@@ -58,7 +60,7 @@ pub(crate) fn request(out: &mut Vec<u8>, request: &RequestHead, forwarding: &For
     out.extend_from_slice(b" HTTP/1.1\r\n");
     let own_host = own_host(out, request, forwarding);
     let edits = &route.request_headers;
-    copy(out, text, &request.fields, request.connection, edits, |kind| {
+    copy(out, (text, forwarding.cuts), &request.fields, request.connection, edits, |kind| {
         matches!(kind, FieldKind::ContentLength | FieldKind::TransferEncoding)
             || (own_host && kind == FieldKind::Host)
             || (!trusted && kind.is_forwarding())
@@ -104,6 +106,8 @@ pub(crate) struct Answering<'a> {
     pub(crate) hsts: Option<&'a str>,
     /// The protocol changes, and what says so is not what the server said.
     pub(crate) switch: Option<Switch<'a>>,
+    /// It is no interim response: what Weir itself tells the client goes along.
+    pub(crate) is_final: bool,
 }
 
 /// How a change of the protocol is said to a client of another version of HTTP than the server's.
@@ -127,12 +131,19 @@ impl<'a> Answering<'a> {
             says_empty: false,
             hsts: None,
             switch: None,
+            is_final: false,
         }
     }
 }
 
-/// Writes the head of `response`, which lies in `text`, as the client shall see it.
-pub(crate) fn response(out: &mut Vec<u8>, response: &ResponseHead, text: &[u8], answering: &Answering<'_>) {
+/// Writes the head of `response`, which lies in `text`, as the client shall see it, with `own_lines` as they are.
+pub(crate) fn response(
+    out: &mut Vec<u8>,
+    response: &ResponseHead,
+    text: &[u8],
+    answering: &Answering<'_>,
+    own_lines: &[u8],
+) {
     out.extend_from_slice(b"HTTP/1.1 ");
     let (status, reason) = match answering.switch {
         None => (response.status, response.reason.of(text)),
@@ -140,7 +151,7 @@ pub(crate) fn response(out: &mut Vec<u8>, response: &ResponseHead, text: &[u8], 
         Some(Switch::Connection { .. }) => (101, &b"Switching Protocols"[..]),
     };
     status_line(out, status, reason);
-    copy(out, text, &response.fields, response.connection, answering.edits, |kind| {
+    copy(out, (text, &[]), &response.fields, response.connection, answering.edits, |kind| {
         (answering.decode && kind == FieldKind::TransferEncoding)
             || (answering.hsts.is_some() && kind == FieldKind::StrictTransportSecurity)
             // RFC 9110 section 8.6: not with 1xx and 204.
@@ -171,6 +182,7 @@ pub(crate) fn response(out: &mut Vec<u8>, response: &ResponseHead, text: &[u8], 
     if let Some(option) = answering.connection {
         line(out, b"connection", option.as_bytes());
     }
+    out.extend_from_slice(own_lines);
     edited(out, answering.edits);
     out.extend_from_slice(b"\r\n");
 }
@@ -251,7 +263,7 @@ fn own_host(out: &mut Vec<u8>, request: &RequestHead, forwarding: &Forwarding<'_
 /// away. Each line begins where the one before it ends, so neighbours go in one piece.
 fn copy(
     out: &mut Vec<u8>,
-    text: &[u8],
+    (text, cuts): (&[u8], &[Range<usize>]),
     fields: &[Field],
     connection: ConnectionOptions,
     edits: &HeaderEdits,
@@ -271,11 +283,26 @@ fn copy(
                 || is_edited_away(edits, name)
         };
         if kind.is_hop_by_hop() || is_left_out(kind) || (by_name && is_named()) {
-            out.extend_from_slice(&text[from..field.name.start()]);
+            run(out, text, from..field.name.start(), cuts);
             from = field.line_end.into();
         }
     }
-    out.extend_from_slice(&text[from..last.line_end.into()]);
+    run(out, text, from..last.line_end.into(), cuts);
+}
+
+/// Copies a run of the text without what is cut out of it.
+#[inline]
+pub(crate) fn run(out: &mut Vec<u8>, text: &[u8], run: Range<usize>, cuts: &[Range<usize>]) {
+    if cuts.is_empty() {
+        out.extend_from_slice(&text[run]);
+        return;
+    }
+    let mut from = run.start;
+    for cut in cuts.iter().filter(|cut| cut.end > run.start && cut.start < run.end) {
+        out.extend_from_slice(&text[from..cut.start.max(from)]);
+        from = cut.end.min(run.end);
+    }
+    out.extend_from_slice(&text[from..run.end]);
 }
 
 /// `X-Forwarded-*` and `Forwarded` (RFC 7239): what a trusted proxy said, then what is known here.

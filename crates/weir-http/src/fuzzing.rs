@@ -15,6 +15,7 @@ use crate::{
     head::{RequestHead, ResponseHead, Version},
     pump::Pump,
     relay::Plan,
+    sticky::{self, CookieSite},
 };
 
 /// `Host` towards the server for a request of HTTP/1.0 that has none.
@@ -40,8 +41,44 @@ pub fn request(
         fields,
         host_default: HOST_DEFAULT,
         handshake: Handshake::AsItCame,
+        cuts: &[],
     };
     forward::request(&mut out, request, &forwarding);
+    out
+}
+
+/// The same without the cookies of these names.
+pub fn request_without(request: &RequestHead, text: &[u8], route: &Route, names: [&str; 2]) -> Vec<u8> {
+    let mut cuts = Vec::new();
+    sticky::find(request, text, names.map(Some), &mut cuts);
+    let client = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+    let mut out = Vec::new();
+    let forwarding = Forwarding {
+        route,
+        text,
+        client,
+        scheme: "http",
+        trusted: false,
+        asks_clients: false,
+        identity: None,
+        fields: ForwardedFields::None,
+        host_default: HOST_DEFAULT,
+        handshake: Handshake::AsItCame,
+        cuts: &cuts,
+    };
+    forward::request(&mut out, request, &forwarding);
+    out
+}
+
+/// The server that a cookie with this value names, at this moment in seconds since 1970.
+pub fn server_of_cookie(own: &CookieSite, value: &[u8], now_s: u64) -> Option<SocketAddr> {
+    sticky::server_of(own, value, now_s)
+}
+
+/// The line that sets a cookie for this server.
+pub fn cookie_for(own: &CookieSite, server: SocketAddr, now_s: u64) -> Vec<u8> {
+    let mut out = Vec::new();
+    sticky::cookie_for(&mut out, own, server, now_s);
     out
 }
 
@@ -49,7 +86,7 @@ pub fn request(
 pub fn interim(response: &ResponseHead, text: &[u8], route: &Route) -> Vec<u8> {
     let mut out = Vec::new();
     let answering = Answering::plain(&route.response_headers);
-    forward::response(&mut out, response, text, &answering);
+    forward::response(&mut out, response, text, &answering, &[]);
     out
 }
 
@@ -78,7 +115,7 @@ pub fn answer(
 ) -> Answer {
     let plan = Plan::new(response.body, client, may_keep);
     let mut bytes = Vec::new();
-    forward::response(&mut bytes, response, text, &plan.answering(&route.response_headers));
+    forward::response(&mut bytes, response, text, &plan.answering(&route.response_headers), &[]);
     let head_len = bytes.len();
     let mut pump = Pump::new(Body::new(response.body, u64::MAX, limits), plan.coding);
     let result = pass(&mut pump, &text[response.len..], &mut bytes, &mut pieces);

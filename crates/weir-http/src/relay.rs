@@ -60,7 +60,7 @@ pub(crate) async fn relay(
     record: &mut Record,
 ) -> Result<Outcome, End> {
     let worker = Rc::clone(&connection.worker);
-    let mut relay = Relay::new(connection, desk, listener, route, &mut upstream);
+    let mut relay = Relay::new(connection, desk, listener, route, &mut upstream, attempts);
     let result = relay.run(record).await;
     record.request_bytes += relay.upload.moved;
     if matches!(result, Err(End::Gone)) {
@@ -85,6 +85,7 @@ struct Relay<'a> {
     listener: &'a ListenerSite,
     route: &'a RouteSite,
     upstream: &'a mut Upstream,
+    attempts: &'a Attempts<'a>,
     /// The request's body.
     upload: Pump,
     /// The server takes no more of it; it may have answered all the same.
@@ -120,6 +121,7 @@ impl<'a> Relay<'a> {
         listener: &'a ListenerSite,
         route: &'a RouteSite,
         upstream: &'a mut Upstream,
+        attempts: &'a Attempts<'a>,
     ) -> Self {
         let to_head = desk.to_head;
         let (length, bytes_max) = (desk.request.body, listener.settings.max_body_bytes);
@@ -135,6 +137,7 @@ impl<'a> Relay<'a> {
             listener,
             route,
             upstream,
+            attempts,
             upload: Pump::new(body, coding),
             upload_broke: false,
             reply: None,
@@ -202,6 +205,7 @@ impl<'a> Relay<'a> {
                 fields: settings.forwarded,
                 host_default: self.upstream.link().address(),
                 handshake: self.wish.handshake(),
+                cuts: &self.desk.sticky.cuts,
             };
             forward::request(&mut head, request, &forwarding);
         }

@@ -12,6 +12,7 @@ use crate::{
     counters::{ListenerCounters, RouteCounters, ServerCounters},
     forward::is_edited,
     h1::HeadLimits,
+    sticky::{CookieSite, StickySite},
 };
 
 /// Names a listener for as long as its address is listened on, over all reloads.
@@ -95,6 +96,8 @@ pub struct TlsSite {
 pub struct RouteSite {
     /// As it was written.
     pub route: Route,
+    /// Keeps clients on their side of its split.
+    pub split_sticky: Option<CookieSite>,
     /// One block per worker.
     pub counters: PerWorker<RouteCounters>,
 }
@@ -114,6 +117,8 @@ pub struct PoolSite {
     pub connect_timeout: Duration,
     /// Idle connections.
     pub keep_alive: KeepAlive,
+    /// Keeps clients on their servers.
+    pub sticky: Option<StickySite>,
     /// In the order of the pool's members.
     pub servers: Vec<PerWorker<ServerCounters>>,
 }

@@ -131,6 +131,7 @@ fn table(matches: impl IntoIterator<Item = Match>) -> Table {
         name: String::new(),
         matches,
         action: Action::Pool(PoolIndex(0)),
+        split_sticky: None,
         rewrite: Rewrite::default(),
         request_headers: HeaderEdits::default(),
         response_headers: HeaderEdits::default(),

@@ -1,4 +1,4 @@
-//! Files beside certificates of our own: roots, revocation lists, keys of tickets.
+//! Files beside certificates of our own: roots, revocation lists, keys that nodes share.
 
 use std::{cell::OnceCell, fmt::Display, fs::File, io::Read, sync::Arc, time::SystemTime};
 
@@ -11,7 +11,7 @@ use weir_config::{FilePath, Late, Place, Secret, Severity};
 
 use crate::{
     certs::{der::date, x509::RevocationList},
-    tickets::{TICKET_KEY_BYTES_MIN, TICKET_KEYS_MAX},
+    keys::{SECRET_BYTES_MIN, SECRETS_MAX},
 };
 
 /// The largest of these files that is read: lists of revoked certificates grow long.
@@ -115,11 +115,11 @@ pub(crate) fn doubts(
     doubts
 }
 
-/// Keys of tickets: one per line, in base64, the newest first.
+/// Keys that nodes share, of tickets and of cookies: one per line, in base64, the newest first.
 ///
 /// # Errors
 /// What is wrong; no word of what is in it.
-pub fn ticket_keys(secret: &Secret) -> Result<Vec<Vec<u8>>, Vec<Late>> {
+pub fn shared_secrets(secret: &Secret) -> Result<Vec<Vec<u8>>, Vec<Late>> {
     let (place, name, text) = match secret {
         Secret::File(file) => {
             let text = String::from_utf8(read_file(file)?).map_err(|_| at(file, "this is no text"))?;
@@ -140,11 +140,11 @@ pub fn ticket_keys(secret: &Secret) -> Result<Vec<Vec<u8>>, Vec<Late>> {
     let mut keys = Vec::new();
     for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let key = BASE64_STANDARD.decode(line.trim()).map_err(|_| wrong(index + 1, "this is not base64"))?;
-        if key.len() < TICKET_KEY_BYTES_MIN {
-            return Err(wrong(index + 1, &format!("a key has at least {TICKET_KEY_BYTES_MIN} bytes")));
+        if key.len() < SECRET_BYTES_MIN {
+            return Err(wrong(index + 1, &format!("a key has at least {SECRET_BYTES_MIN} bytes")));
         }
-        if keys.len() == TICKET_KEYS_MAX {
-            return Err(wrong(index + 1, &format!("there are more than {TICKET_KEYS_MAX} keys")));
+        if keys.len() == SECRETS_MAX {
+            return Err(wrong(index + 1, &format!("there are more than {SECRETS_MAX} keys")));
         }
         keys.push(key);
     }

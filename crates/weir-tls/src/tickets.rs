@@ -18,20 +18,12 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use aws_lc_rs::{
-    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
-    hkdf, rand,
-};
+use aws_lc_rs::aead::AES_256_GCM;
 use rustls::server::ProducesTickets;
 
-/// Keys that a file may hold.
-pub(crate) const TICKET_KEYS_MAX: usize = 16;
+use crate::keys::{self, Key, Purpose};
 
-/// The least that a key in a file has, in bytes.
-pub(crate) const TICKET_KEY_BYTES_MIN: usize = 32;
-
-/// In front of each ticket: which key it was made with, in bytes.
-const NAME_BYTES: usize = 16;
+static TICKETS: Purpose = Purpose { salt: b"weir session tickets", algorithm: &AES_256_GCM, name_bytes: 16 };
 
 /// In front of what is sealed: when that was, in seconds since 1970.
 const MADE_BYTES: usize = size_of::<u64>();
@@ -51,11 +43,6 @@ struct Keys {
     since: u64,
 }
 
-struct Key {
-    name: [u8; NAME_BYTES],
-    aead: LessSafeKey,
-}
-
 impl fmt::Debug for Tickets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // No word about keys.
@@ -66,7 +53,7 @@ impl fmt::Debug for Tickets {
 impl Tickets {
     /// With keys of our own, a new one every `lifetime`.
     pub fn own(lifetime: Duration) -> Self {
-        Self { keys: ArcSwap::from_pointee(Keys::of(vec![Key::random()])), lifetime, rotates: true }
+        Self { keys: ArcSwap::from_pointee(Keys::of(vec![Key::random(&TICKETS)])), lifetime, rotates: true }
     }
 
     /// With keys that others have too. `context` is where they are used.
@@ -86,7 +73,7 @@ impl Tickets {
     }
 
     fn derive(secrets: &[Vec<u8>], context: &[u8]) -> Keys {
-        Keys::of(secrets.iter().map(|secret| Key::derive(secret, context)).collect())
+        Keys::of(secrets.iter().map(|secret| Key::derive(&TICKETS, secret, context)).collect())
     }
 
     /// The keys, after a change if it is time for one.
@@ -99,7 +86,7 @@ impl Tickets {
             return keys;
         }
         // Two workers may do this at once: one new key is then lost, and with it the tickets of a moment.
-        let mut next = vec![Arc::new(Key::random())];
+        let mut next = vec![Arc::new(Key::random(&TICKETS))];
         // After twice its time, the last of its tickets has ended.
         if age.is_none_or(|age| age < 2 * lifetime) {
             next.extend(keys.keys.first().cloned());
@@ -111,29 +98,19 @@ impl Tickets {
     fn seal(&self, plain: &[u8], now: u64) -> Option<Vec<u8>> {
         let keys = self.current(now);
         let key = keys.keys.first()?;
-        let mut nonce = [0; NONCE_LEN];
-        rand::fill(&mut nonce).ok()?;
-        let bytes = NAME_BYTES + NONCE_LEN + MADE_BYTES + plain.len() + AES_256_GCM.tag_len();
-        let mut ticket = Vec::with_capacity(bytes);
-        ticket.extend_from_slice(&key.name);
-        ticket.extend_from_slice(&nonce);
-        ticket.extend_from_slice(&now.to_be_bytes());
-        ticket.extend_from_slice(plain);
-        let (head, body) = ticket.split_at_mut(NAME_BYTES + NONCE_LEN);
-        let aad = Aad::from(&head[..NAME_BYTES]);
-        let tag = key.aead.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), aad, body).ok()?;
-        ticket.extend_from_slice(tag.as_ref());
+        let (front, behind) = TICKETS.overhead();
+        let mut ticket = vec![0; front + MADE_BYTES + plain.len() + behind];
+        let (made, state) = ticket[front..].split_at_mut(MADE_BYTES);
+        made.copy_from_slice(&now.to_be_bytes());
+        state[..plain.len()].copy_from_slice(plain);
+        key.seal(&mut ticket)?;
         Some(ticket)
     }
 
     fn open(&self, ticket: &[u8], now: u64) -> Option<Vec<u8>> {
-        let (name, rest) = ticket.split_at_checked(NAME_BYTES)?;
-        let (nonce, sealed) = rest.split_at_checked(NONCE_LEN)?;
         let keys = self.current(now);
-        let key = keys.keys.iter().find(|key| key.name == name)?;
-        let mut opened = sealed.to_vec();
-        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let opened = key.aead.open_in_place(nonce, Aad::from(name), &mut opened).ok()?;
+        let mut opened = ticket.to_vec();
+        let opened = keys::open(&keys.keys, &mut opened)?;
         let (made, plain) = opened.split_first_chunk()?;
         // The clock of the node that made it may be a little ahead.
         let age = now.saturating_sub(u64::from_be_bytes(*made));
@@ -168,35 +145,6 @@ impl Keys {
     fn of(keys: Vec<Key>) -> Self {
         Self { keys: keys.into_iter().map(Arc::new).collect(), since: seconds() }
     }
-}
-
-impl Key {
-    fn random() -> Self {
-        let mut secret = [0; TICKET_KEY_BYTES_MIN];
-        rand::fill(&mut secret).expect("the system gives random bytes");
-        Self::derive(&secret, b"own")
-    }
-
-    /// The key and its name, which tells nothing of it.
-    fn derive(secret: &[u8], context: &[u8]) -> Self {
-        let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, b"weir session tickets").extract(secret);
-        let (mut name, mut key) = ([0; NAME_BYTES], [0; 32]);
-        expand(&prk, &[b"name", context], &mut name);
-        expand(&prk, &[b"key", context], &mut key);
-        let key = UnboundKey::new(&AES_256_GCM, &key).expect("of the length of such a key");
-        Self { name, aead: LessSafeKey::new(key) }
-    }
-}
-
-fn expand(prk: &hkdf::Prk, info: &[&[u8]], out: &mut [u8]) {
-    struct Length(usize);
-    impl hkdf::KeyType for Length {
-        fn len(&self) -> usize {
-            self.0
-        }
-    }
-    let expanded = prk.expand(info, Length(out.len())).and_then(|okm| okm.fill(out));
-    expanded.expect("few bytes are asked for");
 }
 
 #[cfg(test)]
@@ -261,7 +209,7 @@ mod tests {
         let start = seconds();
         let old = tickets.seal(b"state", start + 3000).unwrap();
         let new = tickets.seal(b"state", start + 3700).unwrap();
-        assert_ne!(old[..NAME_BYTES], new[..NAME_BYTES]);
+        assert_ne!(old[..TICKETS.name_bytes], new[..TICKETS.name_bytes]);
         assert_eq!(tickets.open(&old, start + 3700).as_deref(), Some(&b"state"[..]), "one change later");
         assert_eq!(tickets.open(&new, start + 3700).as_deref(), Some(&b"state"[..]));
         assert_eq!(tickets.keys.load().keys.len(), 2);

@@ -18,6 +18,7 @@ pub mod readers;
 pub mod request_head;
 pub mod response_head;
 pub mod route_path;
+pub mod sticky_cookie;
 
 /// The routes of the one listener in a configuration.
 fn routes(configuration: &str) -> Vec<weir_config::Route> {

@@ -62,3 +62,8 @@ fn h2_head() {
 fn h2_frames() {
     replay("h2_frames", weir_fuzz_checks::h2_frames::check);
 }
+
+#[test]
+fn sticky_cookie() {
+    replay("sticky_cookie", weir_fuzz_checks::sticky_cookie::check);
+}

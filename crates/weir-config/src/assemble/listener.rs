@@ -56,6 +56,7 @@ fn whole(node: &Filled, name: &str, pools: &mut Named, findings: &mut Findings) 
         name: format!("{name}#1"),
         matches: Match::default(),
         action: Action::Pool(pool),
+        split_sticky: None,
         rewrite: Rewrite::default(),
         request_headers: Default::default(),
         response_headers: Default::default(),

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Once, health, tls, to_usize};
+use super::{Once, health, sticky, tls, to_u32, to_usize};
 use crate::{
     Balance, HashKey, KeepAlive, Pool, PoolProtocol, Server, WhenAllDown,
     fill::first_at,
@@ -36,6 +36,10 @@ pub(super) fn pool(entry: &Entry, findings: &mut Findings) -> Pool {
             timeout: keep_alive.duration("timeout"),
             age: keep_alive.duration("age"),
         },
+        sticky: pool
+            .get("sticky")
+            .filter(|sticky| sticky.section().is_some())
+            .map(|node| sticky::sticky(node, findings)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `listeners[].routes[]`.
 
-use super::{Once, listener::networks, named::Named, to_u32};
+use super::{Once, listener::networks, named::Named, sticky, to_u32};
 use crate::{
     Action, HeaderEdits, Match, PathPattern, PoolIndex, Redirect, Respond, Rewrite, Route, ValuePattern,
     fill::first_at,
@@ -19,6 +19,7 @@ pub(super) fn route(node: &Filled, pools: &mut Named, findings: &mut Findings) -
         matches: node.get("match").map(|node| matches(node, findings)).unwrap_or_default(),
         // The empty split stands in for an action that was refused.
         action: action.unwrap_or(Action::Split(Vec::new())),
+        split_sticky: node.get("split_sticky").and_then(|node| sticky::split_sticky(node, findings)),
         rewrite: Rewrite {
             strip_prefix: node.get("rewrite").and_then(|node| node.text("strip_prefix")).map(str::to_owned),
             host: node.get("rewrite").and_then(|node| node.text("host")).map(str::to_owned),

@@ -5,6 +5,7 @@ use crate::{
     PoolIndex, Probe, ValuePattern, WhenAllDown, check, from_servers,
 };
 
+mod sticky;
 mod tls;
 
 fn load(text: &str) -> Checked {

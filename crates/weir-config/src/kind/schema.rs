@@ -63,6 +63,7 @@ impl Kind {
                 Json::object([("anyOf", Json::List(vec![integer(200, 599), range]))])
             }
             Kind::HashKey => pattern("^(path|(header|cookie|query):.+)$"),
+            Kind::StickyKey => pattern("^(client_ip|header:.+)$"),
             Kind::LogTarget => pattern("^(stdout|stderr|.*/[^/]+)$"),
         }
     }

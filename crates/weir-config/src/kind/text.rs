@@ -75,6 +75,24 @@ pub(crate) fn hash_key(text: &str) -> Result<HashKey, Fault> {
     }
 }
 
+/// `client_ip` or `header:NAME`.
+pub(crate) fn sticky_key(text: &str) -> Result<HashKey, Fault> {
+    if text == "client_ip" {
+        return Ok(HashKey::ClientIp);
+    }
+    match text.split_once(':') {
+        Some(("header", name)) => {
+            header::name(name.trim_start()).map(|()| HashKey::Header(name.trim_start().to_ascii_lowercase()))
+        }
+        Some(("cookie", _)) => {
+            Err(Fault::new("a table does not go by cookies")
+                .help("write `app_cookie: NAME` in place of `table`"))
+        }
+        _ => Err(Fault::new(format!("unknown value `{}`", shown(text)))
+            .help("expected `client_ip` or `\"header:NAME\"`")),
+    }
+}
+
 /// `stdout`, `stderr`, or the path of a file: with a `/`, so that no slip of the finger becomes a file.
 pub(crate) fn log_target(text: &str) -> Result<(), Fault> {
     if matches!(text, "stdout" | "stderr") {

@@ -4,6 +4,7 @@ use super::{
     List, Section, Shape, Word,
     health::{HEALTH, NO_HEALTH},
     key, later, later_word,
+    sticky::STICKY,
     tls::POOL_TLS,
     word,
 };
@@ -25,8 +26,12 @@ pub(super) static POOL: Section = Section {
         key("keep_alive", Shape::Section(&KEEP_ALIVE), "Idle connections that are kept for later requests.")
             .default("{}"),
         key("protocol", Shape::One(Kind::Word(&PROTOCOLS)), "What the servers speak.").default("http1"),
+        key(
+            "sticky",
+            Shape::Section(&STICKY),
+            "Keeping a client on its server; without it, each request is balanced anew.",
+        ),
         later("eject", "Taking slow or failing servers out by what traffic shows."),
-        later("sticky", "Keeping a client on its server."),
         later("slow_start", "Growing the share of a new server."),
         later("queue", "Requests that wait for a server."),
         later("discover", "Servers found through DNS."),

@@ -64,7 +64,7 @@ static RUNTIME: Section = Section {
         key(
             "state_dir",
             Shape::One(Kind::File),
-            "What Weir keeps for itself: ACME accounts, certificates, indices.",
+            "What Weir keeps for itself: ACME accounts, certificates, keys of cookies, indices.",
         )
         .default("/var/lib/weir"),
     ],

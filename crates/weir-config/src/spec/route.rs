@@ -1,6 +1,6 @@
 //! `listeners[].routes[]`: what it matches, what it does, what it edits.
 
-use super::{Choice, List, Map, Section, Shape, key, later, list};
+use super::{Choice, List, Map, Section, Shape, key, later, list, sticky::SPLIT_STICKY};
 use crate::kind::Kind;
 
 pub(super) static ROUTE: Section = Section {
@@ -12,6 +12,7 @@ pub(super) static ROUTE: Section = Section {
         key("match", Shape::Section(&MATCH), "What must hold; without it, the route takes every request."),
         key("pool", Shape::One(Kind::PoolName), "Send the request to a server of this pool."),
         key("split", Shape::Map(&SPLIT), "Send the request to one of these pools, each with its share of the sum."),
+        key("split_sticky", Shape::Section(&SPLIT_STICKY), "Keep a client on its side of `split`.").needs("split"),
         key("redirect", Shape::Section(&REDIRECT), "Answer with a redirect."),
         key("respond", Shape::Section(&RESPOND), "Answer with a fixed text."),
         key("rewrite", Shape::Section(&REWRITE), "What the server sees instead of what the client sent."),

@@ -17,6 +17,7 @@ use crate::{
     running::State,
 };
 
+mod sticky;
 mod tls;
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -32,6 +33,7 @@ pub(crate) fn text(state: &State) -> String {
     listeners(&mut out, &registry);
     routes(&mut out, &registry);
     servers(&mut out, &registry);
+    sticky::write(&mut out, &registry);
     checks(&mut out, state);
     tls::write(&mut out, &registry, state);
     limits(&mut out, &registry, state);

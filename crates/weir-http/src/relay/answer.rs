@@ -71,6 +71,8 @@ impl Relay<'_> {
         answering.hsts = self.listener.hsts(&self.route.route.response_headers);
         answering.says_empty = self.is_silently_empty();
         self.answering = true;
+        self.learn();
+        answering.is_final = true;
         self.write_response(&answering, &mut download, More::Body).await?;
         record.status = self.desk.response.status;
         let result = self.pump_both(&mut download).await;
@@ -109,6 +111,14 @@ impl Relay<'_> {
         Ok(Outcome::Answered { next, reusable })
     }
 
+    /// Looks for a cookie of the application, where that says to whom the client belongs.
+    pub(super) fn learn(&self) {
+        if let Some(sticky) = &self.attempts.sticky {
+            let pool = &self.attempts.site.pool;
+            sticky.learn(self.connection, pool, &self.desk.response, self.reply_text());
+        }
+    }
+
     /// The head has said that there is no body.
     fn is_said_to_be_empty(&self) -> bool {
         let response = &self.desk.response;
@@ -137,7 +147,8 @@ impl Relay<'_> {
     ) -> Result<(), End> {
         let mut head = self.connection.worker.head_room.take();
         head.clear();
-        forward::response(&mut head, &self.desk.response, self.reply_text(), answering);
+        let own_lines: &[u8] = if answering.is_final { &self.desk.sticky.lines } else { &[] };
+        forward::response(&mut head, &self.desk.response, self.reply_text(), answering, own_lines);
         let connection = &mut *self.connection;
         // Before the head goes out: a body that is wrong from its first byte can still become a 502.
         if let Some(reply) = &mut self.reply {

@@ -110,7 +110,7 @@ impl Relay<'_> {
     pub(super) async fn upgrade(&mut self, record: &mut Record) -> Result<Outcome, End> {
         let wish = std::mem::take(&mut self.wish);
         let edits = &self.route.route.response_headers;
-        let plain = Answering { hsts: self.listener.hsts(edits), ..Answering::plain(edits) };
+        let plain = Answering { hsts: self.listener.hsts(edits), is_final: true, ..Answering::plain(edits) };
         let answering = match &wish {
             Wish::None => {
                 return Err(bad_gateway("it switches protocols, which the request did not ask for"));
@@ -130,6 +130,7 @@ impl Relay<'_> {
                 Answering { switch: Some(Switch::Connection { protocol, accept }), ..plain }
             }
         };
+        self.learn();
         self.write_response(&answering, &mut Pump::nothing(), More::Messages).await?;
         record.status = if self.connection.wire.is_http2() { 200 } else { 101 };
         record.is_tunnel = true;

@@ -4,13 +4,11 @@
 //! - `DIR/accounts/HOST-HASH.json`: who we are at an authority, with the key.
 //! - `DIR/certificates/NAME.pem`: key and chain in one file, so that no reader ever sees a pair that does not match.
 //!
-//! It holds private keys: nobody else may enter it. A file is written beside its place and renamed into it, so it is
-//! whole or not there, also after a loss of power.
+//! It holds private keys: nobody else may enter it ([`private`]).
 
 use std::fmt::Write as _;
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Read, Write as _};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{File, TryLockError};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -18,9 +16,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::problem::Problem;
 use super::settings::Account;
-
-/// A larger file is none of ours.
-const FILE_BYTES_MAX: u64 = 1024 * 1024;
+use crate::private;
 
 /// An opened state directory.
 #[derive(Clone, Debug)]
@@ -41,9 +37,7 @@ impl State {
     pub(super) fn open(dir: &Path) -> Result<State, Problem> {
         let state = State { dir: dir.to_owned() };
         for dir in [dir.to_owned(), state.accounts(), state.certificates()] {
-            let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
-            made.map_err(|error| Problem::file("make the state directory", &dir, &error))?;
-            check_mode(&dir)?;
+            private::make_dir(&dir).map_err(Problem::new)?;
         }
         Ok(state)
     }
@@ -53,7 +47,9 @@ impl State {
         let state = State { dir: dir.to_owned() };
         let dirs = [dir.to_owned(), state.accounts(), state.certificates()];
         // What cannot be looked at is not for this user to judge: `weir check` may be run by another one.
-        dirs.iter().filter(|dir| dir.metadata().is_ok()).try_for_each(|dir| check_mode(dir))
+        dirs.iter()
+            .filter(|dir| dir.metadata().is_ok())
+            .try_for_each(|dir| private::check_mode(dir).map_err(Problem::new))
     }
 
     pub(super) fn account(&self, account: &Account) -> PathBuf {
@@ -71,8 +67,7 @@ impl State {
     /// The lock, if no other process has it. It is free again when the file is closed, whatever way that comes about.
     pub(super) fn lock(&self) -> Result<Option<File>, Problem> {
         let path = self.dir.join("lock");
-        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
-        let file = file.map_err(|error| Problem::file("open", &path, &error))?;
+        let file = private::open_lock(&path).map_err(Problem::new)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -97,58 +92,18 @@ pub(super) fn stamp(path: &Path) -> Option<Stamp> {
 
 /// The content of a file, or `None` if there is no such file.
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, Problem> {
-    let problem = |error| Problem::file("read", path, &error);
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(problem(error)),
-    };
-    let mut content = Vec::new();
-    file.take(FILE_BYTES_MAX).read_to_end(&mut content).map_err(problem)?;
-    Ok(Some(content))
+    private::read(path).map_err(Problem::new)
 }
 
 /// Puts a file into its place, readable by us alone, whole or not at all.
 pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), Problem> {
-    let beside = path.with_extension("tmp");
-    let result = write_beside(&beside, content)
-        .and_then(|()| std::fs::rename(&beside, path))
-        .and_then(|()| sync_dir(path));
-    result.map_err(|error| Problem::file("write", path, &error))
+    private::write(path, content).map_err(Problem::new)
 }
 
 /// Takes a file out of use, but keeps it for whoever wants to know.
 pub(super) fn set_aside(path: &Path) -> Result<(), Problem> {
     std::fs::rename(path, path.with_extension("old"))
         .map_err(|error| Problem::file("set aside", path, &error))
-}
-
-fn write_beside(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    // What an earlier process left behind may have any mode.
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)?;
-    file.write_all(content)?;
-    file.sync_all()
-}
-
-fn sync_dir(path: &Path) -> std::io::Result<()> {
-    path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
-}
-
-fn check_mode(dir: &Path) -> Result<(), Problem> {
-    let metadata = std::fs::metadata(dir).map_err(|error| Problem::file("look at", dir, &error))?;
-    let mode = metadata.permissions().mode() & 0o7777;
-    if mode & 0o077 == 0 {
-        return Ok(());
-    }
-    let shown = dir.display();
-    Err(Problem::new(format!(
-        "the state directory {shown} has mode {mode:04o}, so that others may enter it, and it holds private keys; run \
-         `chmod 700 {shown}`"
-    )))
 }
 
 /// A name as part of a file's name: anything unusual is written as its bytes.
@@ -167,6 +122,8 @@ fn escaped(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     /// A folder that is gone when the test is over.
