@@ -16,4 +16,4 @@ pub use maglev::hash_key;
 pub use picker::Picker;
 pub use pool::{Algorithm, Member, Pool, ServerIndex, WhenAllDown};
 pub use rng::Rng;
-pub use server::{Epoch, Health, Server};
+pub use server::{Epoch, Health, Server, WEIGHT_PERCENT_MAX};

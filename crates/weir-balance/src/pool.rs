@@ -29,7 +29,7 @@ pub struct Member {
     pub server: Arc<Server>,
     /// Its label in metrics and logs.
     pub name: String,
-    /// Its share relative to the others. 0 takes no new requests.
+    /// Its share relative to the others, as written. 0 takes no new requests.
     pub weight: u16,
     /// Takes requests only while no other server is up.
     pub backup: bool,
@@ -126,7 +126,7 @@ impl Pool {
         self.when_all_down
     }
 
-    /// Counts the changes of its servers' health.
+    /// Counts the changes of its servers' health and live weights.
     pub fn epoch(&self) -> &Epoch {
         &self.epoch
     }
@@ -147,7 +147,13 @@ impl Pool {
 impl Member {
     /// Whether it may be picked while some servers are up.
     pub fn is_available(&self) -> bool {
-        self.weight > 0 && self.server.health() == Health::Up
+        self.effective_weight() > 0 && self.server.health() == Health::Up
+    }
+
+    /// Its share at the moment relative to the others: the written weight as its live weight has it, in hundredths, so
+    /// that 75% of 1 is not lost.
+    pub fn effective_weight(&self) -> u32 {
+        u32::from(self.weight) * u32::from(self.server.weight_percent())
     }
 
     /// Its part in a hash table.
@@ -188,5 +194,27 @@ impl Placement {
             backups: has_backups.then(|| table(Tier::Backups)),
             all: (has_backups && spreads).then(|| table(Tier::All)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_live_weight_scales_the_written_one() {
+        let check = |weight, percent, effective, is_available| {
+            let server = Server::new("web", ([127, 0, 0, 1], 80).into(), Arc::new(Epoch::default()), 1);
+            server.set_health(Health::Up);
+            server.set_weight_percent(percent);
+            let member = Member { server: Arc::new(server), name: "web1".to_owned(), weight, backup: false };
+            assert_eq!((member.effective_weight(), member.is_available()), (effective, is_available));
+        };
+        check(1, 100, 100, true);
+        check(3, 50, 150, true);
+        check(1, 1, 1, true);
+        check(u16::MAX, 1000, 65_535_000, true);
+        check(7, 0, 0, false);
+        check(0, 100, 0, false);
     }
 }

@@ -3,15 +3,15 @@
 //! It belongs to the server's identity (its pool's name and its address), not to a snapshot: whoever reloads
 //! hands the same [`Server`] on, so health, in-flight counts and history survive every change of the file.
 //!
-//! Everything that a worker writes lies on a cache line of its own; all other workers only read it. Health is
-//! written by the control plane alone.
+//! Everything that a worker writes lies on a cache line of its own; all other workers only read it. Health and
+//! the live weight are written by the control plane alone.
 
 use std::{
     net::SocketAddr,
     sync::{
         Arc,
         atomic::{
-            AtomicU8, AtomicU32, AtomicU64,
+            AtomicU8, AtomicU16, AtomicU32, AtomicU64,
             Ordering::{Acquire, Relaxed, Release},
         },
     },
@@ -40,14 +40,17 @@ impl Health {
     }
 }
 
-/// Counts the changes of health in one pool, so that a worker notices with one load that what it knows of the
+/// The largest live weight, in percent of the written one.
+pub const WEIGHT_PERCENT_MAX: u16 = 1000;
+
+/// Counts the changes of health and live weight in one pool, so that a worker notices with one load that what it knows of the
 /// pool is out of date.
 #[derive(Debug, Default)]
 pub struct Epoch(AtomicU64);
 
 impl Epoch {
-    /// The current count. Whoever reads it sees every health that was set before it was reached: with less, a
-    /// worker could see the count but not yet the health, and keep the old one until the next change.
+    /// The current count. Whoever reads it sees every health and live weight that was set before it was reached:
+    /// with less, a worker could see the count but not yet the health, and keep the old one until the next change.
     pub fn get(&self) -> u64 {
         self.0.load(Acquire)
     }
@@ -63,6 +66,7 @@ pub struct Server {
     pool: String,
     address: SocketAddr,
     health: AtomicU8,
+    weight_percent: AtomicU16,
     epoch: Arc<Epoch>,
     in_flight: Box<[Lane]>,
 }
@@ -79,6 +83,7 @@ impl Server {
             pool: pool.to_owned(),
             address,
             health: AtomicU8::new(Health::Unknown as u8),
+            weight_percent: AtomicU16::new(100),
             epoch,
             in_flight: (0..workers).map(|_| Lane::default()).collect(),
         }
@@ -118,6 +123,27 @@ impl Server {
         before
     }
 
+    /// Its live weight in percent of the written one: 100 as long as nobody says otherwise, 0 while it drains.
+    pub fn weight_percent(&self) -> u16 {
+        self.weight_percent.load(Relaxed)
+    }
+
+    /// Sets its live weight and tells the workers. Returns what it was before. For the control plane only.
+    pub fn set_weight_percent(&self, percent: u16) -> u16 {
+        assert!(percent <= WEIGHT_PERCENT_MAX, "a live weight of {percent}%");
+        let before = self.weight_percent();
+        if before != percent {
+            self.weight_percent.store(percent, Relaxed);
+            self.epoch.advance();
+        }
+        before
+    }
+
+    /// Whether it takes no new requests but those of clients that stick to it.
+    pub fn is_draining(&self) -> bool {
+        self.weight_percent() == 0
+    }
+
     /// Counts a request in. Called by `worker` alone for its own lane, so a load and a store suffice.
     pub fn begin(&self, worker: usize) {
         let lane = &self.in_flight[worker].0;
@@ -135,5 +161,23 @@ impl Server {
     /// Requests in flight over all workers. A moment's view: lanes are read one after another.
     pub fn in_flight(&self) -> u32 {
         self.in_flight.iter().map(|lane| lane.0.load(Relaxed)).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_of_health_or_live_weight_advances_the_epoch() {
+        let epoch = Arc::new(Epoch::default());
+        let server = Server::new("web", ([127, 0, 0, 1], 80).into(), Arc::clone(&epoch), 1);
+        assert_eq!((server.weight_percent(), server.is_draining(), epoch.get()), (100, false, 0));
+        assert_eq!(server.set_health(Health::Up), Health::Unknown);
+        assert_eq!(server.set_weight_percent(0), 100);
+        assert_eq!((server.weight_percent(), server.is_draining(), epoch.get()), (0, true, 2));
+        assert_eq!(server.set_weight_percent(0), 0);
+        assert_eq!(server.set_health(Health::Up), Health::Up);
+        assert_eq!(epoch.get(), 2, "nothing has changed");
     }
 }
