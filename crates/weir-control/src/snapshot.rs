@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use weir_balance::{Algorithm, Member, Pool};
+use weir_balance::{Algorithm, Member, Policy, Pool, Rank};
 use weir_check::{Speech, Target};
 use weir_config::{AccessLog, Balance, Config, Hsts, Listener, LogTarget};
 use weir_http::{ListenerSite, PoolSite, RouteSite, Site, TlsSite};
@@ -152,14 +152,16 @@ fn pool_site(
         server: Arc::clone(&live.server),
         name: server.name.clone(),
         weight: server.weight,
-        backup: server.backup,
+        rank: if server.backup { Rank::BACKUP } else { Rank::default() },
+        in_flight_max: None,
     });
     let (algorithm, hash_key) = match &pool.balance {
         Balance::RoundRobin => (Algorithm::RoundRobin, None),
         Balance::LeastRequests => (Algorithm::LeastRequests, None),
         Balance::Random => (Algorithm::Random, None),
         Balance::P2c => (Algorithm::P2c, None),
-        Balance::Hash(key) => (Algorithm::Hash, Some(key.clone())),
+        Balance::PeakEwma => (Algorithm::PeakEwma, None),
+        Balance::Hash(key) => (Algorithm::Hash { bound_percent: None }, Some(key.clone())),
     };
     let when_all_down = match pool.when_all_down {
         weir_config::WhenAllDown::Fail => weir_balance::WhenAllDown::Fail,
@@ -169,8 +171,7 @@ fn pool_site(
         pool: Pool::new(
             pool.name.clone(),
             members.collect(),
-            algorithm,
-            when_all_down,
+            Policy { when_all_down, ..Policy::new(algorithm) },
             Arc::clone(&entry.epoch),
         ),
         hash_key,

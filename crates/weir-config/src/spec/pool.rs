@@ -1,6 +1,6 @@
 //! `pools.NAME`: its servers, how one is picked, and how they are checked.
 
-use super::{Choice, List, Map, Section, Shape, Word, key, later, later_word, tls::POOL_TLS, word};
+use super::{Choice, List, Map, Section, Shape, Word, key, later, tls::POOL_TLS, word};
 use crate::kind::Kind;
 
 pub(super) static POOL: Section = Section {
@@ -35,7 +35,7 @@ static ALGORITHMS: [Word; 6] = [
     word("random", "any, by weight"),
     word("p2c", "the less loaded of two random ones"),
     word("client_ip", "always the same one for one client address"),
-    later_word("peak_ewma", "the one that answers fastest"),
+    word("peak_ewma", "the one that is expected to answer first, of a few random ones"),
 ];
 
 static BALANCE: Section = Section {
