@@ -6,15 +6,20 @@
 
 #![forbid(unsafe_code)]
 
+mod estimate;
 mod maglev;
+mod order;
 mod picker;
 mod pool;
 mod rng;
 mod server;
 pub mod sticky;
+mod subset;
 
+pub use estimate::Observation;
 pub use maglev::hash_key;
-pub use picker::Picker;
-pub use pool::{Algorithm, Member, Pool, ServerIndex, WhenAllDown};
+pub use picker::{Ask, Load, Picker};
+pub use pool::{Algorithm, Member, Policy, Pool, Rank, ServerIndex, Wants, WhenAllDown};
 pub use rng::Rng;
 pub use server::{Epoch, Health, Server, WEIGHT_PERCENT_MAX};
+pub use subset::Subset;

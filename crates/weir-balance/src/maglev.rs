@@ -201,7 +201,7 @@ impl Claimant {
 }
 
 /// A number for a server that is the same on every node; another one for every `purpose`.
-fn identity(address: SocketAddr, purpose: u64) -> u64 {
+pub(crate) fn identity(address: SocketAddr, purpose: u64) -> u64 {
     let mut bytes = [0; 18];
     match address.ip() {
         IpAddr::V4(ip) => bytes[..4].copy_from_slice(&ip.octets()),

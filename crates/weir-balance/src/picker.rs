@@ -1,27 +1,35 @@
 //! One worker's picks from one pool.
 //!
 //! A pick costs what its algorithm costs over a dense list of the servers that may be picked. That list is
-//! gathered again only when the pool's epoch says that some server's health changed, so health is not asked
+//! gathered again only when the pool's epoch says that some server's health or weight changed, so neither is asked
 //! per request. Nothing is allocated by a pick: the lists keep their memory.
 //!
-//! A pick never returns a server that was `tried` before for the same request. The algorithm draws as if none
-//! had been tried, a bounded number of times; when it only finds tried ones, what is left is searched. Retries
-//! are rare, so the first draw must be cheap and the search need not be.
+//! A pick never returns a server that was `tried` before for the same request, or that is full. The algorithm draws as if
+//! there were none such, a bounded number of times; when it only finds those, what is left is searched. Both are rare, so
+//! the first draw must be cheap and the search need not be.
 
 mod hash;
 mod least_requests;
 mod lottery;
 mod p2c;
+mod peak_ewma;
+mod prequal;
 mod random;
 mod round_robin;
+mod tier;
 
 #[cfg(test)]
 mod tests;
 
+pub use self::prequal::Load;
+
 use std::{collections::HashMap, net::SocketAddr};
 
-use self::{hash::Hash, least_requests::LeastRequests, p2c::P2c, random::Random, round_robin::RoundRobin};
-use crate::{Algorithm, Pool, Rng, ServerIndex, WhenAllDown, pool::Tier};
+use self::{
+    hash::Hash, least_requests::LeastRequests, p2c::P2c, peak_ewma::PeakEwma, prequal::Prequal,
+    random::Random, round_robin::RoundRobin, tier::Tier,
+};
+use crate::{Algorithm, Observation, Pool, Rng, Server, ServerIndex, estimate::Average, pool::Rank};
 
 /// What one worker remembers of one pool. Belongs to that very pool: a reload makes a new one of it with
 /// [`Picker::succeed`].
@@ -29,175 +37,315 @@ use crate::{Algorithm, Pool, Rng, ServerIndex, WhenAllDown, pool::Tier};
 pub struct Picker {
     /// How many members the pool has, to notice a pick from another pool.
     members: usize,
-    /// The epoch that `tier`, `eligible` and `state` were gathered at.
+    worker: usize,
+    /// The epoch that everything below was gathered at.
     epoch: Option<u64>,
-    tier: Tier,
-    /// The servers that may be picked, all of one tier; empty when there is none.
-    eligible: Vec<ServerIndex>,
-    state: State,
+    weights: Weights,
+    /// In the order in which they are preferred. The last may be one of all servers, for when none is up.
+    tiers: Vec<Tier>,
+    /// Of this worker, in the whole pool.
+    in_flight: u64,
+    average: Average,
+    /// When a search found no server open. In the same millisecond none is searched for again, so that a pool that is
+    /// full costs no search per request.
+    exhausted_ms: Option<u64>,
 }
 
-/// The memory of the algorithm.
+/// What a request asks for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Ask<'a> {
+    /// What a pool that hashes goes by ([`hash_key`](crate::hash_key)); without one it picks at random.
+    pub key: Option<u64>,
+    /// Servers that this request is not to go to.
+    pub tried: &'a [ServerIndex],
+    /// On the caller's clock, which never goes back.
+    pub now_ms: u64,
+}
+
+/// The memory of an algorithm.
 #[derive(Debug)]
 enum State {
     RoundRobin(RoundRobin),
     LeastRequests(LeastRequests),
     Random(Random),
     P2c(P2c),
+    PeakEwma(PeakEwma),
+    Prequal(Prequal),
     Hash(Hash),
 }
 
+/// The weights of all members at the moment, by their places.
+#[derive(Debug, Default)]
+struct Weights {
+    of: Vec<u32>,
+    mean: f32,
+}
+
 impl Picker {
-    /// A picker that has not picked yet. Its first pick finds a random start of its own, so that workers and
-    /// nodes do not go in lockstep.
-    pub fn new(pool: &Pool) -> Self {
+    /// A picker of this worker that has not picked yet. Its first pick finds a random start of its own, so that workers
+    /// and nodes do not go in lockstep.
+    pub fn new(pool: &Pool, worker: usize) -> Self {
         let members = pool.members().len();
-        let state = match pool.algorithm() {
-            Algorithm::RoundRobin => State::RoundRobin(RoundRobin::default()),
-            Algorithm::LeastRequests => State::LeastRequests(LeastRequests::default()),
-            Algorithm::Random => State::Random(Random::default()),
-            Algorithm::P2c => State::P2c(P2c::default()),
-            Algorithm::Hash => State::Hash(Hash::default()),
-        };
-        Self { members, epoch: None, tier: Tier::Primaries, eligible: Vec::with_capacity(members), state }
+        let tier = |&rank| Tier::new(rank, State::new(pool), members);
+        Self {
+            members,
+            worker,
+            epoch: None,
+            weights: Weights { of: Vec::with_capacity(members), mean: 1.0 },
+            tiers: pool.ranks().iter().map(tier).collect(),
+            in_flight: pool
+                .members()
+                .iter()
+                .map(|member| u64::from(member.server.in_flight_of(worker)))
+                .sum(),
+            average: Average::default(),
+            exhausted_ms: None,
+        }
     }
 
     /// The picker for `new_pool`, which takes the place of `old_pool` in a new snapshot. Servers with the same
     /// address keep their turn, so that one that is added, removed or re-weighted disturbs only its own share.
     pub fn succeed(self, old_pool: &Pool, new_pool: &Pool) -> Self {
         assert_eq!(self.members, old_pool.members().len(), "a picker of another pool");
-        let fresh = Self::new(new_pool);
-        let Some(rotation) = self.state.into_rotation() else { return fresh };
-
+        let mut fresh = Self::new(new_pool, self.worker);
+        fresh.average = self.average;
         let address = |index: ServerIndex| old_pool.member(index).server.address();
         let places: HashMap<SocketAddr, ServerIndex> =
             new_pool.indices().map(|index| (new_pool.member(index).server.address(), index)).collect();
-        fresh.with_rotation(rotation.renamed(|old| places.get(&address(old)).copied()))
+        for tier in self.tiers {
+            let Some(heir) = fresh.tiers.iter_mut().find(|heir| heir.rank == tier.rank) else { continue };
+            if let Some(rotation) = tier.state.into_rotation() {
+                heir.state.take_rotation(rotation.renamed(|old| places.get(&address(old)).copied()));
+            }
+        }
+        fresh
     }
 
-    /// Picks a server for a request, but none of `tried`. `key` is what a pool that hashes goes by
-    /// ([`hash_key`](crate::hash_key)); without one it picks at random. `None` when no server is left.
-    pub fn pick(
-        &mut self,
-        pool: &Pool,
-        key: Option<u64>,
-        tried: &[ServerIndex],
-        rng: &mut Rng,
-    ) -> Option<ServerIndex> {
+    /// Picks a server for a request. `None` when no server is left.
+    pub fn pick(&mut self, pool: &Pool, ask: &Ask<'_>, rng: &mut Rng) -> Option<ServerIndex> {
         assert_eq!(self.members, pool.members().len(), "a picker of another pool");
         let epoch = pool.epoch().get();
         if self.epoch != Some(epoch) {
             self.gather(pool, rng);
             self.epoch = Some(epoch);
+            self.exhausted_ms = None;
         }
-        if self.eligible.is_empty() {
+        let first = tier::draw(&self.tiers, rng)?;
+        let average = &self.average;
+        let of_tier = |tier: &mut Tier, rng: &mut Rng| {
+            let choice = Choice {
+                pool,
+                ask,
+                rank: tier.rank,
+                eligible: &tier.eligible,
+                weights: &self.weights,
+                worker: self.worker,
+                average,
+                in_flight: self.in_flight,
+            };
+            tier.state.draw(&choice, rng).or_else(|| choice.any_open(rng))
+        };
+        if ask.tried.is_empty() && self.exhausted_ms == Some(ask.now_ms) {
             return None;
         }
-        let choice = Choice { pool, tier: self.tier, eligible: &self.eligible, tried };
-        let drawn = match &mut self.state {
-            State::RoundRobin(state) => state.draw(&choice),
-            State::LeastRequests(state) => state.draw(&choice, rng),
-            State::Random(state) => state.draw(&choice, rng),
-            State::P2c(state) => state.draw(&choice, rng),
-            State::Hash(state) => state.draw(&choice, key, rng),
-        };
-        drawn.or_else(|| choice.any_left(rng))
+        let picked = of_tier(&mut self.tiers[first], rng).or_else(|| {
+            let others =
+                self.tiers.iter_mut().enumerate().filter(|(place, tier)| *place != first && tier.is_usable());
+            others.into_iter().find_map(|(_, tier)| of_tier(tier, rng))
+        });
+        if picked.is_none() && ask.tried.is_empty() {
+            self.exhausted_ms = Some(ask.now_ms);
+        }
+        picked
     }
 
-    /// Finds the tier that is picked from and its servers. The caller read the epoch before: a change that
-    /// happens meanwhile is seen at the next pick.
-    fn gather(&mut self, pool: &Pool, rng: &mut Rng) {
-        self.eligible.clear();
-        for tier in [Tier::Primaries, Tier::Backups] {
-            self.tier = tier;
-            self.eligible.extend(pool.indices().filter(|&index| {
-                let member = pool.member(index);
-                member.is_of(tier) && member.is_available()
-            }));
-            if !self.eligible.is_empty() {
-                break;
+    /// Counts a request in, beside [`Server::begin`].
+    pub fn begin(&mut self, index: ServerIndex) {
+        self.in_flight += 1;
+        for tier in &mut self.tiers {
+            if let State::LeastRequests(state) = &mut tier.state {
+                state.begin(index);
             }
         }
-        if self.eligible.is_empty() && pool.when_all_down() == WhenAllDown::Spread {
-            self.tier = Tier::All;
-            self.eligible.extend(pool.indices().filter(|&index| pool.member(index).is_of(Tier::All)));
-        }
-        match &mut self.state {
-            State::RoundRobin(state) => state.gather(pool, &self.eligible, rng),
-            State::LeastRequests(state) => state.gather(pool, &self.eligible, rng),
-            State::Random(state) => state.gather(pool, &self.eligible),
-            State::P2c(state) => state.gather(pool, &self.eligible),
-            State::Hash(state) => state.gather(pool, &self.eligible),
+    }
+
+    /// Counts a request out, beside [`Server::end`].
+    pub fn end(&mut self, index: ServerIndex) {
+        // A picker that took the place of another may have missed the beginning.
+        self.in_flight = self.in_flight.saturating_sub(1);
+        self.exhausted_ms = None;
+        for tier in &mut self.tiers {
+            if let State::LeastRequests(state) = &mut tier.state {
+                state.end(index);
+            }
         }
     }
 
-    fn with_rotation(mut self, rotation: RoundRobin) -> Self {
-        match &mut self.state {
-            State::RoundRobin(state) => *state = rotation,
-            State::LeastRequests(state) => *state = LeastRequests::new(rotation),
-            State::Random(_) | State::P2c(_) | State::Hash(_) => {}
+    /// Takes in what came of a request.
+    pub fn observe(&mut self, server: &Server, observation: Observation, now_ms: u64) {
+        server.estimate(self.worker).observe(observation, &self.average, now_ms);
+        self.average.add(observation);
+    }
+
+    /// A server that wants to be probed now, if any does. Called once for each request.
+    pub fn wants_probe(&mut self, rng: &mut Rng) -> Option<ServerIndex> {
+        let first = tier::draw(&self.tiers, rng)?;
+        match &mut self.tiers[first].state {
+            State::Prequal(state) => Some(state.wants_probe(rng)),
+            _ => None,
         }
-        self
+    }
+
+    /// Takes in what a server has said of its load.
+    pub fn probed(&mut self, index: ServerIndex, load: Load, now_ms: u64) {
+        for tier in &mut self.tiers {
+            if let State::Prequal(state) = &mut tier.state {
+                state.probed(index, load, now_ms);
+            }
+        }
+    }
+
+    /// Finds the servers of each tier. The caller read the epoch before: a change that happens meanwhile is seen at
+    /// the next pick.
+    fn gather(&mut self, pool: &Pool, rng: &mut Rng) {
+        self.weights.gather(pool);
+        tier::fill(&mut self.tiers, pool);
+        for Tier { state, eligible, .. } in &mut self.tiers {
+            state.gather(pool, eligible, &self.weights, self.worker, rng);
+        }
     }
 }
 
 impl State {
+    fn new(pool: &Pool) -> Self {
+        match pool.algorithm() {
+            Algorithm::RoundRobin => Self::RoundRobin(RoundRobin::default()),
+            Algorithm::LeastRequests => Self::LeastRequests(LeastRequests::default()),
+            Algorithm::Random => Self::Random(Random::default()),
+            Algorithm::P2c => Self::P2c(P2c::default()),
+            Algorithm::PeakEwma => Self::PeakEwma(PeakEwma::default()),
+            Algorithm::Prequal => Self::Prequal(Prequal::default()),
+            Algorithm::Hash { .. } => Self::Hash(Hash::default()),
+        }
+    }
+
+    fn gather(
+        &mut self,
+        pool: &Pool,
+        eligible: &[ServerIndex],
+        weights: &Weights,
+        worker: usize,
+        rng: &mut Rng,
+    ) {
+        match self {
+            Self::RoundRobin(state) => state.gather(pool, eligible, weights, rng),
+            Self::LeastRequests(state) => state.gather(pool, eligible, weights, worker, rng),
+            Self::Random(state) => state.gather(eligible, weights),
+            Self::P2c(state) => state.gather(eligible, weights),
+            Self::PeakEwma(state) => state.gather(eligible, weights),
+            Self::Prequal(state) => state.gather(eligible, weights),
+            Self::Hash(state) => state.gather(pool, eligible, weights),
+        }
+    }
+
+    fn draw(&mut self, choice: &Choice<'_>, rng: &mut Rng) -> Option<ServerIndex> {
+        match self {
+            Self::RoundRobin(state) => state.draw(choice),
+            Self::LeastRequests(state) => state.draw(choice, rng),
+            Self::Random(state) => state.draw(choice, rng),
+            Self::P2c(state) => state.draw(choice, rng),
+            Self::PeakEwma(state) => state.draw(choice, rng),
+            Self::Prequal(state) => state.draw(choice, rng),
+            Self::Hash(state) => state.draw(choice, choice.ask.key, rng),
+        }
+    }
+
     fn into_rotation(self) -> Option<RoundRobin> {
         match self {
-            State::RoundRobin(state) => Some(state),
-            State::LeastRequests(state) => Some(state.into_rotation()),
-            State::Random(_) | State::P2c(_) | State::Hash(_) => None,
+            Self::RoundRobin(state) => Some(state),
+            Self::LeastRequests(state) => Some(state.into_rotation()),
+            _ => None,
         }
+    }
+
+    fn take_rotation(&mut self, rotation: RoundRobin) {
+        match self {
+            Self::RoundRobin(state) => *state = rotation,
+            Self::LeastRequests(state) => *state = LeastRequests::new(rotation),
+            _ => {}
+        }
+    }
+}
+
+impl Weights {
+    fn gather(&mut self, pool: &Pool) {
+        self.of.clear();
+        self.of.extend(pool.members().iter().map(|member| member.effective_weight()));
+        let (sum, count) = self
+            .of
+            .iter()
+            .filter(|weight| **weight > 0)
+            .fold((0.0, 0.0), |(sum, count), weight| (sum + f64::from(*weight), count + 1.0));
+        self.mean = (sum / f64::max(count, 1.0)) as f32;
+    }
+
+    fn of(&self, index: ServerIndex) -> u32 {
+        self.of[index.get()]
+    }
+
+    /// Of those that take requests.
+    fn mean(&self) -> f32 {
+        self.mean
     }
 }
 
 /// What one pick chooses from.
 struct Choice<'a> {
     pool: &'a Pool,
-    tier: Tier,
+    ask: &'a Ask<'a>,
+    rank: Rank,
     /// Not empty.
     eligible: &'a [ServerIndex],
-    tried: &'a [ServerIndex],
+    weights: &'a Weights,
+    worker: usize,
+    average: &'a Average,
+    in_flight: u64,
 }
 
 impl Choice<'_> {
-    /// Whether this request may go there (limits per server will be asked here too).
+    /// Whether this request may go there.
     fn is_open(&self, index: ServerIndex) -> bool {
-        !self.tried.contains(&index)
+        let member = self.pool.member(index);
+        !self.ask.tried.contains(&index) && member.in_flight_max.is_none_or(|max| !member.server.is_full(max))
     }
 
-    /// How often an algorithm draws before it leaves the rest to [`Choice::any_left`].
+    /// Whether it has no more than its part of this worker's requests, where a bound says so.
+    fn is_within_bound(&self, index: ServerIndex) -> bool {
+        let Algorithm::Hash { bound_percent: Some(bound) } = self.pool.algorithm() else { return true };
+        let share =
+            f64::from(self.weights.of(index)) / (f64::from(self.weights.mean) * self.eligible.len() as f64);
+        let most = (self.in_flight + 1) as f64 * share * f64::from(bound) / 100.0;
+        f64::from(self.pool.member(index).server.in_flight_of(self.worker) + 1) <= most.ceil()
+    }
+
+    /// How often an algorithm draws before it leaves the rest to [`Choice::any_open`].
     fn draws_max(&self) -> usize {
-        if self.tried.is_empty() { 1 } else { 4 + 2 * self.tried.len() }
+        if self.ask.tried.is_empty() { 1 } else { 4 + 2 * self.ask.tried.len() }
     }
 
     fn weight(&self, index: ServerIndex) -> u64 {
-        u64::from(self.pool.member(index).weight)
+        u64::from(self.weights.of(index))
     }
 
     fn in_flight(&self, index: ServerIndex) -> u64 {
         u64::from(self.pool.member(index).server.in_flight())
     }
 
-    /// Any server that is still open, at random by weight; when all primaries were tried, a backup.
-    fn any_left(&self, rng: &mut Rng) -> Option<ServerIndex> {
-        if let Some(index) = self.any_of(self.eligible.iter().copied(), rng) {
-            return Some(index);
-        }
-        if self.tier != Tier::Primaries {
-            return None;
-        }
-        let backups = self.pool.indices().filter(|&index| {
-            let member = self.pool.member(index);
-            member.is_of(Tier::Backups) && member.is_available()
-        });
-        self.any_of(backups, rng)
-    }
-
-    fn any_of(&self, candidates: impl Iterator<Item = ServerIndex>, rng: &mut Rng) -> Option<ServerIndex> {
+    /// Any server that is still open, at random by weight.
+    fn any_open(&self, rng: &mut Rng) -> Option<ServerIndex> {
         let mut chosen = None;
         let mut weights = 0;
-        for index in candidates.filter(|&index| self.is_open(index)) {
+        for index in self.eligible.iter().copied().filter(|&index| self.is_open(index)) {
             weights += self.weight(index);
             if rng.below(weights) < self.weight(index) {
                 chosen = Some(index);

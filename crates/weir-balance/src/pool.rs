@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::{
-    Epoch, Health, Server,
+    Epoch, Server, Subset,
     maglev::{Candidate, Maglev},
 };
 
@@ -18,8 +18,13 @@ pub struct Pool {
     members: Vec<Member>,
     algorithm: Algorithm,
     when_all_down: WhenAllDown,
+    /// In the order in which they are preferred.
+    ranks: Vec<Rank>,
+    spill_percent: Option<u8>,
+    subset: Option<Subset>,
     epoch: Arc<Epoch>,
-    placement: Option<Placement>,
+    /// By rank. Empty when the pool does not hash.
+    tables: Vec<Maglev>,
 }
 
 /// One server's part in a pool.
@@ -31,8 +36,36 @@ pub struct Member {
     pub name: String,
     /// Its share relative to the others, as written. 0 takes no new requests.
     pub weight: u16,
+    /// Whom it is preferred to.
+    pub rank: Rank,
+    /// The most requests it may have in flight, over all workers.
+    pub in_flight_max: Option<u32>,
+}
+
+/// How much a server is preferred to others: those with the least rank come first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Rank(u8);
+
+impl Rank {
     /// Takes requests only while no other server is up.
-    pub backup: bool,
+    pub const BACKUP: Self = Self(254);
+
+    /// All servers, whether they are up or not.
+    pub(crate) const ALL: Self = Self(255);
+
+    /// The greatest priority that can be written.
+    pub const PRIORITY_MAX: u8 = 100;
+
+    /// Of a written priority (0 comes first), and within it the servers of the own zone before others.
+    pub fn new(priority: u8, is_in_other_zone: bool) -> Self {
+        assert!(priority <= Self::PRIORITY_MAX, "a priority of {priority}");
+        Self(2 * priority + u8::from(is_in_other_zone))
+    }
+
+    /// Whether it hands on what it cannot bear, where that is asked for.
+    pub(crate) fn spills(self) -> bool {
+        self < Self::BACKUP
+    }
 }
 
 /// How a server is picked.
@@ -46,8 +79,34 @@ pub enum Algorithm {
     Random,
     /// Power of two choices: the less loaded of two drawn at random by weight.
     P2c,
+    /// The one that is expected to answer first, of a few drawn at random by weight.
+    PeakEwma,
+    /// By what servers say of their own load.
+    Prequal,
     /// By a key of the request, through Maglev tables: the same key finds the same server.
-    Hash,
+    Hash {
+        /// How much more than its share a server may have of the requests in flight, in percent; from 101 on.
+        bound_percent: Option<u16>,
+    },
+}
+
+/// What an algorithm wants to be told, so that others cost nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Wants {
+    /// The beginning and the end of each request: `Picker::begin` and `Picker::end`.
+    pub counts: bool,
+    /// What came of each request: `Picker::observe`.
+    pub answers: bool,
+}
+
+impl Algorithm {
+    /// What it wants to be told.
+    pub fn wants(self) -> Wants {
+        Wants {
+            counts: matches!(self, Self::LeastRequests | Self::Hash { bound_percent: Some(_) }),
+            answers: self == Self::PeakEwma,
+        }
+    }
 }
 
 /// What happens when no server of a pool is up.
@@ -63,37 +122,59 @@ pub enum WhenAllDown {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ServerIndex(pub u32);
 
-/// Which members are picked from at the moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tier {
-    Primaries,
-    Backups,
-    /// No server is up, and `when_all_down` is `spread`.
-    All,
+/// What is asked of a [`Pool`] beside its members.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// How a server is picked.
+    pub algorithm: Algorithm,
+    /// What happens when no server is up.
+    pub when_all_down: WhenAllDown,
+    /// With less than this of its weight, a rank hands traffic on to the next; `None`: only with nothing.
+    pub spill_percent: Option<u8>,
+    /// Only some of the servers are picked from.
+    pub subset: Option<Subset>,
 }
 
-/// One hash table for each tier that can come to be picked from.
-#[derive(Debug)]
-struct Placement {
-    primaries: Maglev,
-    backups: Option<Maglev>,
-    all: Option<Maglev>,
+impl Policy {
+    /// With nothing beside the algorithm.
+    pub fn new(algorithm: Algorithm) -> Self {
+        Self { algorithm, when_all_down: WhenAllDown::Fail, spill_percent: None, subset: None }
+    }
 }
 
 impl Pool {
     /// A pool of `members`, whose addresses must be unique. `epoch` is the one that their servers advance.
-    pub fn new(
-        name: impl Into<String>,
-        members: Vec<Member>,
-        algorithm: Algorithm,
-        when_all_down: WhenAllDown,
-        epoch: Arc<Epoch>,
-    ) -> Self {
+    pub fn new(name: impl Into<String>, members: Vec<Member>, policy: Policy, epoch: Arc<Epoch>) -> Self {
         assert!(u32::try_from(members.len()).is_ok(), "more servers than an index can name");
         // With another epoch, workers would never learn of a server that goes down.
         assert!(members.iter().all(|member| member.server.advances(&epoch)), "a server of another epoch");
-        let placement = (algorithm == Algorithm::Hash).then(|| Placement::new(&members, when_all_down));
-        Self { name: name.into(), members, algorithm, when_all_down, epoch, placement }
+        let mut ranks: Vec<Rank> = members.iter().map(|member| member.rank).collect();
+        if policy.when_all_down == WhenAllDown::Spread {
+            ranks.push(Rank::ALL);
+        }
+        ranks.sort_unstable();
+        ranks.dedup();
+        let mut pool = Self {
+            name: name.into(),
+            members,
+            algorithm: policy.algorithm,
+            when_all_down: policy.when_all_down,
+            ranks,
+            spill_percent: policy.spill_percent,
+            subset: policy.subset,
+            epoch,
+            tables: Vec::new(),
+        };
+        if matches!(pool.algorithm, Algorithm::Hash { .. }) {
+            pool.tables = pool.ranks.iter().map(|&rank| pool.place(rank)).collect();
+        }
+        pool
+    }
+
+    fn place(&self, rank: Rank) -> Maglev {
+        let of_rank = self.indices().filter(|&index| self.member(index).is_of(rank));
+        let candidates: Vec<_> = of_rank.map(|index| self.member(index).candidate(index)).collect();
+        Maglev::new(&candidates)
     }
 
     /// Its key in the configuration.
@@ -131,29 +212,40 @@ impl Pool {
         &self.epoch
     }
 
-    /// The hash table of a tier; `None` when the pool does not hash.
-    pub(crate) fn table(&self, tier: Tier) -> Option<&Maglev> {
-        let placement = self.placement.as_ref()?;
-        // A tier without a table of its own has the same members as the primaries.
-        let own = match tier {
-            Tier::Primaries => None,
-            Tier::Backups => placement.backups.as_ref(),
-            Tier::All => placement.all.as_ref(),
-        };
-        Some(own.unwrap_or(&placement.primaries))
+    /// The ranks that its members have, and the one of all if that can come to be picked from.
+    pub(crate) fn ranks(&self) -> &[Rank] {
+        &self.ranks
+    }
+
+    pub(crate) fn spill_percent(&self) -> Option<u8> {
+        self.spill_percent
+    }
+
+    pub(crate) fn subset(&self) -> Option<&Subset> {
+        self.subset.as_ref()
+    }
+
+    /// The hash table of a rank; `None` when the pool does not hash.
+    pub(crate) fn table(&self, rank: Rank) -> Option<&Maglev> {
+        let place = self.ranks.iter().position(|&known| known == rank)?;
+        self.tables.get(place)
     }
 }
 
 impl Member {
     /// Whether it may be picked while some servers are up.
     pub fn is_available(&self) -> bool {
-        self.effective_weight() > 0 && self.server.health() == Health::Up
+        self.effective_weight() > 0 && self.server.is_usable()
     }
 
     /// Its share at the moment relative to the others: the written weight as its live weight has it, in hundredths, so
-    /// that 75% of 1 is not lost.
+    /// that 75% of 1 is not lost, and as far as it has warmed up.
     pub fn effective_weight(&self) -> u32 {
-        u32::from(self.weight) * u32::from(self.server.weight_percent())
+        let weight = u32::from(self.weight) * u32::from(self.server.weight_percent());
+        match self.server.ramp_percent() {
+            100 => weight,
+            percent => (weight * u32::from(percent)).div_ceil(100),
+        }
     }
 
     /// Its part in a hash table.
@@ -161,14 +253,9 @@ impl Member {
         Candidate { index, address: self.server.address(), weight: self.weight }
     }
 
-    /// Whether it belongs to a tier and takes requests at all.
-    pub(crate) fn is_of(&self, tier: Tier) -> bool {
-        let belongs = match tier {
-            Tier::Primaries => !self.backup,
-            Tier::Backups => self.backup,
-            Tier::All => true,
-        };
-        belongs && self.weight > 0
+    /// Whether it has this rank and takes requests at all.
+    pub(crate) fn is_of(&self, rank: Rank) -> bool {
+        (rank == Rank::ALL || rank == self.rank) && self.weight > 0
     }
 }
 
@@ -179,27 +266,10 @@ impl ServerIndex {
     }
 }
 
-impl Placement {
-    fn new(members: &[Member], when_all_down: WhenAllDown) -> Self {
-        let table = |tier| {
-            let of_tier = members.iter().zip(0..).filter(|(member, _)| member.is_of(tier));
-            let candidates: Vec<_> =
-                of_tier.map(|(member, index)| member.candidate(ServerIndex(index))).collect();
-            Maglev::new(&candidates)
-        };
-        let has_backups = members.iter().any(|member| member.is_of(Tier::Backups));
-        let spreads = when_all_down == WhenAllDown::Spread;
-        Self {
-            primaries: table(Tier::Primaries),
-            backups: has_backups.then(|| table(Tier::Backups)),
-            all: (has_backups && spreads).then(|| table(Tier::All)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Health;
 
     #[test]
     fn the_live_weight_scales_the_written_one() {
@@ -207,7 +277,13 @@ mod tests {
             let server = Server::new("web", ([127, 0, 0, 1], 80).into(), Arc::new(Epoch::default()), 1);
             server.set_health(Health::Up);
             server.set_weight_percent(percent);
-            let member = Member { server: Arc::new(server), name: "web1".to_owned(), weight, backup: false };
+            let member = Member {
+                server: Arc::new(server),
+                name: "web1".to_owned(),
+                weight,
+                rank: Rank::default(),
+                in_flight_max: None,
+            };
             assert_eq!((member.effective_weight(), member.is_available()), (effective, is_available));
         };
         check(1, 100, 100, true);

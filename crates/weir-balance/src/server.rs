@@ -11,13 +11,13 @@ use std::{
     sync::{
         Arc,
         atomic::{
-            AtomicU8, AtomicU16, AtomicU32, AtomicU64,
+            AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64,
             Ordering::{Acquire, Relaxed, Release},
         },
     },
 };
 
-use crate::sticky::Drain;
+use crate::{estimate::Estimate, sticky::Drain};
 
 /// What the checks know of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,15 +69,22 @@ pub struct Server {
     address: SocketAddr,
     health: AtomicU8,
     weight_percent: AtomicU16,
+    ramp_percent: AtomicU8,
+    ejected: AtomicBool,
+    /// Requests in flight over all workers; counted only where a limit asks for it.
+    places: AtomicU32,
     epoch: Arc<Epoch>,
-    in_flight: Box<[Lane]>,
+    lanes: Box<[Lane]>,
     drain: Drain,
 }
 
-/// One worker's count, alone on its cache lines (two, since CPUs fetch them in pairs).
+/// What one worker knows, alone on its cache lines (two, since CPUs fetch them in pairs).
 #[derive(Debug, Default)]
 #[repr(align(128))]
-struct Lane(AtomicU32);
+struct Lane {
+    in_flight: AtomicU32,
+    estimate: Estimate,
+}
 
 impl Server {
     /// A server that no check has seen yet. `epoch` is that of its pool, `workers` how many will count in it.
@@ -87,8 +94,11 @@ impl Server {
             address,
             health: AtomicU8::new(Health::Unknown as u8),
             weight_percent: AtomicU16::new(100),
+            ramp_percent: AtomicU8::new(100),
+            ejected: AtomicBool::new(false),
+            places: AtomicU32::new(0),
             epoch,
-            in_flight: (0..workers).map(|_| Lane::default()).collect(),
+            lanes: (0..workers).map(|_| Lane::default()).collect(),
             drain: Drain::default(),
         }
     }
@@ -148,6 +158,36 @@ impl Server {
         self.weight_percent() == 0
     }
 
+    /// How much of its weight a server has that is warming up, in percent.
+    pub fn ramp_percent(&self) -> u8 {
+        self.ramp_percent.load(Relaxed)
+    }
+
+    /// Sets how much of its weight it has, 1 to 100, and tells the workers. For the control plane only.
+    pub fn set_ramp_percent(&self, percent: u8) {
+        assert!((1..=100).contains(&percent), "{percent}% of a weight");
+        if self.ramp_percent.swap(percent, Relaxed) != percent {
+            self.epoch.advance();
+        }
+    }
+
+    /// Whether it is taken out for what traffic has shown.
+    pub fn is_ejected(&self) -> bool {
+        self.ejected.load(Relaxed)
+    }
+
+    /// Takes it out or in again, and tells the workers. For the control plane only.
+    pub fn set_ejected(&self, ejected: bool) {
+        if self.ejected.swap(ejected, Relaxed) != ejected {
+            self.epoch.advance();
+        }
+    }
+
+    /// Whether it may get new requests: it is up, and not taken out.
+    pub fn is_usable(&self) -> bool {
+        self.health() == Health::Up && !self.is_ejected()
+    }
+
     /// Since when it drains, as its sticky clients have noticed.
     pub(crate) fn drain(&self) -> &Drain {
         &self.drain
@@ -155,13 +195,13 @@ impl Server {
 
     /// Counts a request in. Called by `worker` alone for its own lane, so a load and a store suffice.
     pub fn begin(&self, worker: usize) {
-        let lane = &self.in_flight[worker].0;
+        let lane = &self.lanes[worker].in_flight;
         lane.store(lane.load(Relaxed) + 1, Relaxed);
     }
 
     /// Counts a request out, by the worker that counted it in.
     pub fn end(&self, worker: usize) {
-        let lane = &self.in_flight[worker].0;
+        let lane = &self.lanes[worker].in_flight;
         let count = lane.load(Relaxed);
         assert!(count > 0, "a request that never began has ended");
         lane.store(count - 1, Relaxed);
@@ -169,7 +209,41 @@ impl Server {
 
     /// Requests in flight over all workers. A moment's view: lanes are read one after another.
     pub fn in_flight(&self) -> u32 {
-        self.in_flight.iter().map(|lane| lane.0.load(Relaxed)).sum()
+        self.lanes.iter().map(|lane| lane.in_flight.load(Relaxed)).sum()
+    }
+
+    /// Requests in flight of one worker.
+    pub fn in_flight_of(&self, worker: usize) -> u32 {
+        self.lanes[worker].in_flight.load(Relaxed)
+    }
+
+    /// Takes one of `max` places, which all workers share: no more requests than that are ever in flight.
+    ///
+    /// This is the one number on the way of a request that several workers write, and only where somebody has set a
+    /// limit: a limit over all workers is known to all workers.
+    pub fn try_enter(&self, max: u32) -> bool {
+        self.places.fetch_update(Relaxed, Relaxed, |taken| (taken < max).then_some(taken + 1)).is_ok()
+    }
+
+    /// Gives a place back.
+    pub fn leave(&self) {
+        let before = self.places.fetch_sub(1, Relaxed);
+        assert!(before > 0, "a place that was never taken is given back");
+    }
+
+    /// Whether all of `max` places are taken, at this moment.
+    pub fn is_full(&self, max: u32) -> bool {
+        self.places.load(Relaxed) >= max
+    }
+
+    /// What `worker` has seen of its answers.
+    pub(crate) fn estimate(&self, worker: usize) -> &Estimate {
+        &self.lanes[worker].estimate
+    }
+
+    /// The time that `worker` expects of an answer, in microseconds; `None` before the first.
+    pub fn expected_us(&self, worker: usize) -> Option<f32> {
+        self.lanes[worker].estimate.last_us()
     }
 }
 

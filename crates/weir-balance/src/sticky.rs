@@ -14,7 +14,7 @@ use std::{collections::HashMap, net::SocketAddr};
 
 pub(crate) use self::drain::Drain;
 pub use self::table::{Key, Put, Room, Table};
-use crate::{Health, Pool, ServerIndex, WhenAllDown};
+use crate::{Pool, Rank, ServerIndex, WhenAllDown};
 
 /// Names a server of one pool over all snapshots: a hash of its address, in 44 bits. Two of 10,000 servers have the same
 /// one once in some 350,000 pools; of those two, the first in the list is found for both.
@@ -75,7 +75,7 @@ impl Places {
 pub enum Leave {
     /// The pool has no such server.
     Removed,
-    /// It is not up.
+    /// It is not up, or taken out.
     Down,
     /// It drains, and has done so for long enough.
     Drained,
@@ -91,12 +91,12 @@ pub enum Leave {
 /// Why not.
 pub fn stays(pool: &Pool, index: ServerIndex, drain_s: u64, now_s: u64) -> Result<(), Leave> {
     let member = pool.member(index);
-    if member.server.health() != Health::Up {
+    if !member.server.is_usable() {
         // No server is better than this one.
         let spreads = pool.when_all_down() == WhenAllDown::Spread;
         return if spreads && !any_available(pool, |_| true) { Ok(()) } else { Err(Leave::Down) };
     }
-    let drains = !member.is_available() || (member.backup && any_available(pool, |other| !other.backup));
+    let drains = !member.is_available() || (member.rank == Rank::BACKUP && any_available(pool, |other| other.rank < Rank::BACKUP));
     match member.server.drain().since(drains, now_s) {
         Some(begun_s) if now_s.saturating_sub(begun_s) >= drain_s => Err(Leave::Drained),
         _ => Ok(()),

@@ -330,6 +330,8 @@ pub enum Balance {
     Random,
     /// Power of two choices: the less loaded of two random servers.
     P2c,
+    /// The one that is expected to answer first, of a few random ones.
+    PeakEwma,
     Hash(HashKey),
 }
 

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use weir_balance::{Algorithm, Member, Pool, WhenAllDown, sticky::Places};
+use weir_balance::{Algorithm, Member, Policy, Pool, Rank, WhenAllDown, sticky::Places};
 use weir_check::{PoolTargets, Speech, Target};
 use weir_config::{AccessLog, Balance, Config, Hsts, Listener, LogTarget, OwnCookie, PoolProtocol};
 use weir_http::{CookieSite, ListenerSite, PoolSite, RouteSite, Site, StickyBy, StickySite, TlsSite};
@@ -187,20 +187,21 @@ fn pool_site(
         server: Arc::clone(&live.server),
         name: server.name.clone(),
         weight: server.weight,
-        backup: server.backup,
+        rank: if server.backup { Rank::BACKUP } else { Rank::default() },
+        in_flight_max: None,
     });
     let (algorithm, hash_key) = match &pool.balance {
         Balance::RoundRobin => (Algorithm::RoundRobin, None),
         Balance::LeastRequests => (Algorithm::LeastRequests, None),
         Balance::Random => (Algorithm::Random, None),
         Balance::P2c => (Algorithm::P2c, None),
-        Balance::Hash(key) => (Algorithm::Hash, Some(key.clone())),
+        Balance::PeakEwma => (Algorithm::PeakEwma, None),
+        Balance::Hash(key) => (Algorithm::Hash { bound_percent: None }, Some(key.clone())),
     };
     let live = Pool::new(
         pool.name.clone(),
         members.collect(),
-        algorithm,
-        when_all_down(pool),
+        Policy { when_all_down: when_all_down(pool), ..Policy::new(algorithm) },
         Arc::clone(&entry.epoch),
     );
     PoolSite {

@@ -6,7 +6,7 @@
 
 use std::{future::poll_fn, io, pin::pin, rc::Rc, task::Poll, time::Duration};
 
-use weir_balance::ServerIndex;
+use weir_balance::{Ask, ServerIndex};
 use weir_config::{PoolIndex, PoolProtocol};
 use weir_net::{deadline::milliseconds, stream::is_exhaustion};
 use weir_tls::Stream;
@@ -131,6 +131,7 @@ impl<'a> Attempts<'a> {
                 (error.kind() == io::ErrorKind::Unsupported).then(|| "does not speak HTTP/2".to_owned())
             });
             link.counters.connect_failures.add(1);
+            link.unreachable(&connection.worker.deadlines);
             (connection.worker.shared.on_connect_failure)(&link.server);
         }
     }
@@ -183,8 +184,9 @@ impl<'a> Attempts<'a> {
         }
         let mut rng = connection.worker.rng.borrow_mut();
         let picked = self.sticky.as_mut().and_then(sticky::Session::take_home);
-        let picked =
-            picked.or_else(|| self.link.picker.borrow_mut().pick(pool, self.key, &desk.tried, &mut rng));
+        let now_ms = connection.worker.deadlines.recent_ms();
+        let ask = Ask { key: self.key, tried: &desk.tried, now_ms };
+        let picked = picked.or_else(|| self.link.picker.borrow_mut().pick(pool, &ask, &mut rng));
         // A connection that died need not mean that its server did: with no other left, a new one is worth a try.
         let picked = picked.or_else(|| self.died_on.take());
         match picked {

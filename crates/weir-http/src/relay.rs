@@ -67,14 +67,19 @@ pub(crate) async fn relay(
         // Whose client is gone can stop working for it: a plain close could be half of one.
         upstream.wire.reset_when_closed();
     }
-    match &result {
-        Ok(Outcome::Answered { reusable: true, .. }) => {
-            upstream.keep(&attempts.site.keep_alive, &worker.counters, worker.deadlines.recent_ms());
-        }
-        Ok(Outcome::Died { .. }) | Err(End::Cut(_)) => upstream.link().counters.failures.add(1),
+    let failed = match &result {
+        Ok(Outcome::Died { .. }) | Err(End::Cut(_)) => true,
         // Below 500 it was the client's fault.
-        Err(End::Answer(answer)) if answer.status >= 500 => upstream.link().counters.failures.add(1),
-        _ => {}
+        Err(End::Answer(answer)) => answer.status >= 500,
+        _ => false,
+    };
+    if failed {
+        upstream.link().counters.failures.add(1);
+        // Where a head had come, that has been told already.
+        upstream.answered(&worker.deadlines, true);
+    }
+    if let Ok(Outcome::Answered { reusable: true, .. }) = &result {
+        upstream.keep(&attempts.site.keep_alive, &worker.counters, worker.deadlines.recent_ms());
     }
     result
 }
@@ -153,6 +158,7 @@ impl<'a> Relay<'a> {
             // Nothing of it went out on a connection of HTTP/2 that takes no more.
             return Ok(Outcome::Died { untouched: self.upstream.wire.is_http2() });
         }
+        self.upstream.sent(&self.connection.worker.deadlines);
         self.arm();
         for interim in 0..=INTERIM_RESPONSES_MAX {
             if let Some(died) = self.await_head().await? {
@@ -161,6 +167,9 @@ impl<'a> Relay<'a> {
                     // It had begun to answer: whether the request was carried out is not ours to guess.
                     _ => Err(bad_gateway("it ends after an interim response")),
                 };
+            }
+            if !(102..200).contains(&self.desk.response.status) && self.desk.response.status != 100 {
+                self.upstream.answered(&self.connection.worker.deadlines, self.desk.response.status >= 500);
             }
             match self.desk.response.status {
                 101 => return Box::pin(self.upgrade(record)).await,

@@ -1,10 +1,17 @@
 //! Connections to servers: made, kept while idle, used again. All of one worker; nothing is shared.
 
-use std::{cell::RefCell, collections::HashMap, net::SocketAddr, rc::Rc, sync::Arc};
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    net::SocketAddr,
+    rc::{Rc, Weak},
+    sync::Arc,
+    time::Duration,
+};
 
-use weir_balance::{Picker, Pool, Server};
+use weir_balance::{Observation, Picker, Pool, Server, ServerIndex, Wants};
 use weir_config::KeepAlive;
-use weir_net::deadline::milliseconds;
+use weir_net::{Deadlines, deadline::milliseconds};
 use weir_route::Table;
 use weir_tls::Stream;
 
@@ -22,13 +29,15 @@ pub(crate) struct World {
     /// In the order of the site's listeners. Clones, since threads that search with one regular expression wait for
     /// each other over its memory.
     pub(crate) tables: Vec<Table>,
-    pub(crate) pools: Vec<PoolLink>,
+    pub(crate) pools: Vec<Rc<PoolLink>>,
 }
 
 /// What a worker remembers of a pool.
 #[derive(Debug)]
 pub(crate) struct PoolLink {
     pub(crate) picker: RefCell<Picker>,
+    /// What the picker wants to be told.
+    wants: Wants,
     /// In the order of the pool's members.
     pub(crate) servers: Vec<Rc<ServerLink>>,
 }
@@ -38,9 +47,19 @@ pub(crate) struct PoolLink {
 pub(crate) struct ServerLink {
     pub(crate) server: Arc<Server>,
     pub(crate) counters: Arc<ServerCounters>,
+    /// The picker that is to be told of its requests: that of the snapshot which holds now, whichever they began in.
+    seat: RefCell<Seat>,
     idle: RefCell<Vec<Idle>>,
     /// Connections of HTTP/2, which exchanges share.
     pub(crate) trunks: Trunks,
+}
+
+/// A server's place in a pool.
+#[derive(Debug, Clone)]
+struct Seat {
+    pool: Weak<PoolLink>,
+    index: ServerIndex,
+    wants: Wants,
 }
 
 #[derive(Debug)]
@@ -55,6 +74,8 @@ struct Idle {
 pub(crate) struct Upstream {
     pub(crate) wire: Wire,
     born_ms: u64,
+    /// When the request went out, if anybody wants to know how long the answer takes.
+    sent: Option<Duration>,
     lease: Lease,
 }
 
@@ -68,6 +89,9 @@ pub(crate) struct Lease {
 impl Lease {
     pub(crate) fn new(link: &Rc<ServerLink>, worker: usize) -> Self {
         link.server.begin(worker);
+        if link.seat.borrow().wants.counts {
+            link.tell(|picker, index| picker.begin(index));
+        }
         Self { link: Rc::clone(link), worker }
     }
 }
@@ -75,6 +99,9 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.link.server.end(self.worker);
+        if self.link.seat.borrow().wants.counts {
+            self.link.tell(|picker, index| picker.end(index));
+        }
     }
 }
 
@@ -82,12 +109,12 @@ impl Upstream {
     /// A connection that has just been made.
     pub(crate) fn fresh(stream: Stream, lease: Lease, now_ms: u64) -> Self {
         lease.link.counters.connects.add(1);
-        Self { wire: Wire::Http1(stream), born_ms: now_ms, lease }
+        Self { wire: Wire::Http1(stream), born_ms: now_ms, sent: None, lease }
     }
 
     /// A stream of a connection that others share.
     pub(crate) fn shared(stream: multiplex::Stream, lease: Lease) -> Self {
-        Self { wire: Wire::Http2(Box::new(stream)), born_ms: 0, lease }
+        Self { wire: Wire::Http2(Box::new(stream)), born_ms: 0, sent: None, lease }
     }
 
     /// An idle connection of the leased server, if one is good.
@@ -100,7 +127,7 @@ impl Upstream {
                 counters.reuses.add(1);
                 drop(idle);
                 let wire = Wire::Http1(connection.stream);
-                return Ok(Self { wire, born_ms: connection.born_ms, lease });
+                return Ok(Self { wire, born_ms: connection.born_ms, sent: None, lease });
             }
         }
         drop(idle);
@@ -125,9 +152,24 @@ impl Upstream {
         &self.lease.link
     }
 
+    /// The request has gone out.
+    pub(crate) fn sent(&mut self, deadlines: &Deadlines) {
+        if self.lease.link.seat.borrow().wants.answers {
+            self.sent = Some(deadlines.now());
+        }
+    }
+
+    /// The head of the answer has come, or it is clear that none comes.
+    pub(crate) fn answered(&mut self, deadlines: &Deadlines, failed: bool) {
+        if let Some(sent) = self.sent.take() {
+            let now = deadlines.now();
+            self.lease.link.observe(now.saturating_sub(sent), failed, now);
+        }
+    }
+
     /// Keeps the connection for a later request. It must be between two exchanges.
     pub(crate) fn keep(self, settings: &KeepAlive, worker: &WorkerCounters, now_ms: u64) {
-        let Self { wire, born_ms, lease } = self;
+        let Self { wire, born_ms, lease, .. } = self;
         let Wire::Http1(stream) = wire else { return };
         let mut idle = lease.link.idle.borrow_mut();
         if idle.len() >= settings.max {
@@ -151,6 +193,26 @@ impl Idle {
 }
 
 impl ServerLink {
+    /// No answer can come: it could not be reached.
+    pub(crate) fn unreachable(&self, deadlines: &Deadlines) {
+        if self.seat.borrow().wants.answers {
+            self.observe(Duration::ZERO, true, deadlines.now());
+        }
+    }
+
+    fn observe(&self, latency: Duration, failed: bool, now: Duration) {
+        let latency_us = latency.as_micros().min(u32::MAX.into()) as u32;
+        let observation = Observation { latency_us, failed };
+        self.tell(|picker, _| picker.observe(&self.server, observation, now.as_millis() as u64));
+    }
+
+    fn tell(&self, tell: impl FnOnce(&mut Picker, ServerIndex)) {
+        let seat = self.seat.borrow();
+        if let Some(pool) = seat.pool.upgrade() {
+            tell(&mut pool.picker.borrow_mut(), seat.index);
+        }
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.server.address()
     }
@@ -177,24 +239,28 @@ impl World {
             None => Rc::new(ServerLink {
                 server: Arc::clone(server),
                 counters: Arc::clone(&pool.servers[index][worker]),
+                seat: RefCell::new(Seat {
+                    pool: Weak::new(),
+                    index: ServerIndex(0),
+                    wants: Wants::default(),
+                }),
                 idle: RefCell::default(),
                 trunks: Trunks::default(),
             }),
         };
-        let pools = site
-            .pools
-            .iter()
-            .map(|pool| PoolLink {
-                picker: RefCell::new(picker(&pool.pool, before)),
-                servers: pool
-                    .pool
-                    .members()
-                    .iter()
-                    .enumerate()
-                    .map(|(index, member)| link(pool, index, &member.server))
-                    .collect(),
-            })
-            .collect();
+        let pools = site.pools.iter().map(|pool| {
+            let members = pool.pool.members().iter().enumerate();
+            let linked = Rc::new(PoolLink {
+                picker: RefCell::new(picker(&pool.pool, worker, before)),
+                wants: pool.pool.algorithm().wants(),
+                servers: members.map(|(index, member)| link(pool, index, &member.server)).collect(),
+            });
+            for (index, server) in pool.pool.indices().zip(&linked.servers) {
+                *server.seat.borrow_mut() = Seat { pool: Rc::downgrade(&linked), index, wants: linked.wants };
+            }
+            linked
+        });
+        let pools = pools.collect();
         let tables = site.listeners.iter().map(|listener| listener.table.clone()).collect();
         Self { site, tables, pools }
     }
@@ -227,15 +293,15 @@ impl World {
 }
 
 /// A picker that goes on where the one of the pool's last form stopped.
-fn picker(pool: &Pool, before: Option<&World>) -> Picker {
+fn picker(pool: &Pool, worker: usize, before: Option<&World>) -> Picker {
     let same_name = |world: &World| world.site.pools.iter().position(|old| old.pool.name() == pool.name());
     match before.and_then(|world| same_name(world).map(|index| (world, index))) {
         Some((world, index)) => {
             let old_pool = &world.site.pools[index].pool;
             // Exchanges that began before still pick from the old form; theirs starts anew.
-            let old = world.pools[index].picker.replace(Picker::new(old_pool));
+            let old = world.pools[index].picker.replace(Picker::new(old_pool, worker));
             old.succeed(old_pool, pool)
         }
-        None => Picker::new(pool),
+        None => Picker::new(pool, worker),
     }
 }

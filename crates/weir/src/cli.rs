@@ -8,11 +8,13 @@ use std::{
 
 use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 
+use crate::simulate;
+
 /// The files that are looked for when none is named, in this order.
 pub(crate) const USUAL_FILES: [&str; 2] = ["weir.yaml", "/etc/weir/weir.yaml"];
 
 /// What is to be done, checked.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(crate) enum Command {
     /// Take traffic, as a file says; `None` is the usual one.
     RunFile(Option<PathBuf>),
@@ -22,6 +24,8 @@ pub(crate) enum Command {
     Check { file: Option<PathBuf>, effective: bool },
     /// Print the JSON Schema of the file.
     Schema,
+    /// Run balancing algorithms under virtual time.
+    Simulate(Box<simulate::Arguments>),
     /// Show the main job.
     Demo { length: Option<Duration>, listen: Option<SocketAddr> },
 }
@@ -63,6 +67,10 @@ enum TypedCommand {
     },
     /// Print the JSON Schema of the file
     Schema,
+    /// Say how algorithms do, and how many servers may be lost before it hurts
+    ///
+    /// Runs the balancing code itself on simulated servers. Times are in units of the mean service time.
+    Simulate(Box<simulate::Arguments>),
     /// Show the main job: three servers, Weir in front, real traffic, and a server killed
     Demo {
         /// End after this time, such as 15s [default: at Ctrl-C]
@@ -91,6 +99,7 @@ impl TypedCommand {
             }
             TypedCommand::Check { effective, file } => Command::Check { file, effective },
             TypedCommand::Schema => Command::Schema,
+            TypedCommand::Simulate(arguments) => Command::Simulate(arguments),
             TypedCommand::Demo { length, listen } => Command::Demo { length, listen },
         })
     }
@@ -104,7 +113,7 @@ fn usage(message: &str) -> clap::Error {
 }
 
 /// `15s`, `2m`, `500ms`.
-fn length(text: &str) -> Result<Duration, String> {
+pub(crate) fn length(text: &str) -> Result<Duration, String> {
     let number_end = text.find(|char: char| !char.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(number_end);
     let unit_ms = match unit {

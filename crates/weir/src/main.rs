@@ -16,6 +16,7 @@ use weir_control::Source;
 mod cli;
 mod configuration;
 mod demo;
+mod simulate;
 
 use cli::Command;
 
@@ -52,6 +53,7 @@ fn done(command: Command) -> Result<(), Failure> {
             configuration::check(&find(file)?, effective).map_err(Failure::Configuration)?;
         }
         Command::Schema => configuration::schema(),
+        Command::Simulate(arguments) => simulate::done(&arguments)?,
         Command::Demo { length, listen } => demo::run(length, listen).map_err(Failure::Running)?,
     }
     Ok(())

@@ -4,8 +4,12 @@
 //! another and finds the home of that one, and so on: the keys of a lost server spread over all others by their
 //! weights, and no other key moves. When most servers are down that may take long, so after some steps the
 //! servers that are left are compared directly (rendezvous hashing), which moves as few keys.
+//!
+//! With a bound, a server that has more than its share of the requests in flight times the bound is passed over in the
+//! same way (Mirrokni, Thorup and Zadimoghaddam, "Consistent hashing with bounded loads", 2018): a key that all ask for
+//! spreads, and comes back when it is asked for less. Each worker holds the bound for its own requests.
 
-use super::{Choice, lottery::Lottery};
+use super::{Choice, Weights, lottery::Lottery};
 use crate::{Pool, Rng, ServerIndex, rng::mix};
 
 /// Looks into the table for one pick. With half of the servers down, one key in four billion needs more.
@@ -20,8 +24,8 @@ pub(super) struct Hash {
 }
 
 impl Hash {
-    pub(super) fn gather(&mut self, pool: &Pool, eligible: &[ServerIndex]) {
-        self.lottery.gather(pool, eligible);
+    pub(super) fn gather(&mut self, pool: &Pool, eligible: &[ServerIndex], weights: &Weights) {
+        self.lottery.gather(eligible, weights);
         self.usable.clear();
         self.usable.resize(pool.members().len(), false);
         for index in eligible {
@@ -35,11 +39,11 @@ impl Hash {
                 .map(|_| self.lottery.draw(rng))
                 .find(|&index| choice.is_open(index));
         };
-        let table = choice.pool.table(choice.tier).expect("a pool that hashes has its tables");
+        let table = choice.pool.table(choice.rank).expect("a pool that hashes has its tables");
         let mut place = key;
         for _ in 0..PROBES_MAX {
             let index = table.find(place);
-            if self.usable[index.get()] && choice.is_open(index) {
+            if self.usable[index.get()] && choice.is_open(index) && choice.is_within_bound(index) {
                 return Some(index);
             }
             place = mix(place ^ 0x9e37_79b9_7f4a_7c15);
@@ -50,7 +54,8 @@ impl Hash {
 
 /// The open server nearest to the key.
 fn nearest(key: u64, choice: &Choice<'_>) -> Option<ServerIndex> {
-    let open = choice.eligible.iter().copied().filter(|&index| choice.is_open(index));
+    let open = choice.eligible.iter().copied();
+    let open = open.filter(|&index| choice.is_open(index) && choice.is_within_bound(index));
     open.map(|index| choice.pool.member(index).candidate(index))
         .max_by(|a, b| a.compare(b, key))
         .map(|candidate| candidate.index)

@@ -4,7 +4,8 @@
 //! Every server owns one column of the same height, the sum of all weights. A column is filled by its own
 //! server up to `own` and by its `alias` above. A draw takes a column, then a height.
 
-use crate::{Pool, Rng, ServerIndex};
+use super::Weights;
+use crate::{Rng, ServerIndex};
 
 #[derive(Debug, Default)]
 pub(super) struct Lottery {
@@ -25,8 +26,8 @@ struct Column {
 
 impl Lottery {
     /// Takes `eligible` as the servers to draw from.
-    pub(super) fn gather(&mut self, pool: &Pool, eligible: &[ServerIndex]) {
-        let weight = |index: ServerIndex| u64::from(pool.member(index).weight);
+    pub(super) fn gather(&mut self, eligible: &[ServerIndex], weights: &Weights) {
+        let weight = |index: ServerIndex| u64::from(weights.of(index));
         let count = eligible.len() as u64;
         let total: u64 = eligible.iter().map(|&index| weight(index)).sum();
 

@@ -4,8 +4,8 @@
 //! Nearly as even as asking all servers, at a constant price, and many workers that decide at the same moment
 //! do not all run to the same server.
 
-use super::{Choice, lottery::Lottery};
-use crate::{Pool, Rng, ServerIndex};
+use super::{Choice, Weights, lottery::Lottery};
+use crate::{Rng, ServerIndex};
 
 /// How often the second server is drawn again when it is the first once more.
 const REDRAWS_MAX: usize = 3;
@@ -16,8 +16,8 @@ pub(super) struct P2c {
 }
 
 impl P2c {
-    pub(super) fn gather(&mut self, pool: &Pool, eligible: &[ServerIndex]) {
-        self.lottery.gather(pool, eligible);
+    pub(super) fn gather(&mut self, eligible: &[ServerIndex], weights: &Weights) {
+        self.lottery.gather(eligible, weights);
     }
 
     pub(super) fn draw(&self, choice: &Choice<'_>, rng: &mut Rng) -> Option<ServerIndex> {

@@ -1,7 +1,7 @@
 //! At random by weight. Needs no memory and no agreement between workers or nodes.
 
-use super::{Choice, lottery::Lottery};
-use crate::{Pool, Rng, ServerIndex};
+use super::{Choice, Weights, lottery::Lottery};
+use crate::{Rng, ServerIndex};
 
 #[derive(Debug, Default)]
 pub(super) struct Random {
@@ -9,8 +9,8 @@ pub(super) struct Random {
 }
 
 impl Random {
-    pub(super) fn gather(&mut self, pool: &Pool, eligible: &[ServerIndex]) {
-        self.lottery.gather(pool, eligible);
+    pub(super) fn gather(&mut self, eligible: &[ServerIndex], weights: &Weights) {
+        self.lottery.gather(eligible, weights);
     }
 
     pub(super) fn draw(&self, choice: &Choice<'_>, rng: &mut Rng) -> Option<ServerIndex> {

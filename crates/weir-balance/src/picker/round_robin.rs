@@ -9,7 +9,7 @@
 //! Whoever leaves or joins a ring leaves the order of all others as it was, and newcomers join at random places:
 //! the rotations of several workers and nodes do not fall into step.
 
-use super::Choice;
+use super::{Choice, Weights};
 use crate::{Pool, Rng, ServerIndex};
 
 /// One unit of virtual time. Large against the product of servers and weights, so that intervals are exact
@@ -28,7 +28,7 @@ pub(super) struct RoundRobin {
 /// Servers of one weight.
 #[derive(Debug)]
 struct Class {
-    weight: u16,
+    weight: u32,
     ring: Vec<ServerIndex>,
     /// The place in the ring whose turn is next.
     next: usize,
@@ -57,7 +57,7 @@ impl RoundRobin {
     }
 
     /// Takes `eligible` as the servers that have turns.
-    pub(super) fn gather(&mut self, pool: &Pool, eligible: &[ServerIndex], rng: &mut Rng) {
+    pub(super) fn gather(&mut self, pool: &Pool, eligible: &[ServerIndex], weights: &Weights, rng: &mut Rng) {
         self.missing.clear();
         self.missing.resize(pool.members().len(), false);
         for index in eligible {
@@ -66,14 +66,14 @@ impl RoundRobin {
         for class in &mut self.classes {
             let weight = class.weight;
             class.keep(|index| {
-                let stays = self.missing[index.get()] && pool.member(index).weight == weight;
+                let stays = self.missing[index.get()] && weights.of(index) == weight;
                 self.missing[index.get()] &= !stays;
                 stays
             });
         }
         self.classes.retain(|class| !class.ring.is_empty());
         for &index in eligible.iter().filter(|index| self.missing[index.get()]) {
-            let weight = pool.member(index).weight;
+            let weight = weights.of(index);
             match self.classes.iter_mut().find(|class| class.weight == weight) {
                 Some(class) => class.admit(index, rng),
                 None => self.classes.push(Class::new(weight, index)),
@@ -95,7 +95,7 @@ impl RoundRobin {
 }
 
 impl Class {
-    fn new(weight: u16, first: ServerIndex) -> Self {
+    fn new(weight: u32, first: ServerIndex) -> Self {
         Self { weight, ring: vec![first], next: 0, due: 0, interval: 0 }
     }
 

@@ -12,10 +12,29 @@ mod rules;
 use std::sync::Arc;
 
 use super::*;
-use crate::{Epoch, Health, Member, Server};
+use crate::{Epoch, Health, Member, Policy, Server, WhenAllDown};
+
+const HASH: Algorithm = Algorithm::Hash { bound_percent: None };
+
+/// Every algorithm.
+const ALL: [Algorithm; 8] = [
+    Algorithm::RoundRobin,
+    Algorithm::LeastRequests,
+    Algorithm::Random,
+    Algorithm::P2c,
+    Algorithm::PeakEwma,
+    Algorithm::Prequal,
+    HASH,
+    Algorithm::Hash { bound_percent: Some(125) },
+];
 
 /// The workers that count requests in a fleet's servers.
 const WORKERS: usize = 2;
+
+/// For any server but these.
+fn ask(tried: &[ServerIndex]) -> Ask<'_> {
+    Ask { tried, ..Ask::default() }
+}
 
 struct Fleet {
     epoch: Arc<Epoch>,
@@ -46,9 +65,11 @@ impl Fleet {
     fn pool_of(&self, algorithm: Algorithm, when_all_down: WhenAllDown, parts: &[Part]) -> Pool {
         let member = |part: &Part| {
             let server = self.servers[part.number].clone();
-            Member { name: part.number.to_string(), weight: part.weight, backup: part.backup, server }
+            let rank = if part.backup { Rank::BACKUP } else { Rank::default() };
+            Member { name: part.number.to_string(), weight: part.weight, rank, in_flight_max: None, server }
         };
-        Pool::new("web", parts.iter().map(member).collect(), algorithm, when_all_down, self.epoch.clone())
+        let policy = Policy { when_all_down, ..Policy::new(algorithm) };
+        Pool::new("web", parts.iter().map(member).collect(), policy, self.epoch.clone())
     }
 
     /// A pool of the first servers, with these weights.
@@ -76,12 +97,17 @@ struct Traffic {
 
 impl Traffic {
     fn new(pool: &Pool, seed: u64) -> Self {
-        Self { picker: Picker::new(pool), rng: Rng::new(seed) }
+        Self { picker: Picker::new(pool, 0), rng: Rng::new(seed) }
     }
 
     fn next(&mut self, pool: &Pool) -> usize {
         let key = self.rng.next();
-        number(pool, self.picker.pick(pool, Some(key), &[], &mut self.rng).expect("a server"))
+        number(
+            pool,
+            self.picker
+                .pick(pool, &Ask { key: Some(key), ..Ask::default() }, &mut self.rng)
+                .expect("a server"),
+        )
     }
 
     fn take(&mut self, pool: &Pool, picks: usize) -> Vec<usize> {

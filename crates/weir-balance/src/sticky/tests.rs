@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use super::{Leave, Places, ServerId, stays};
-use crate::{Algorithm, Epoch, Health, Member, Pool, Server, ServerIndex, WhenAllDown};
+use crate::{Algorithm, Epoch, Health, Member, Policy, Pool, Rank, Server, ServerIndex, WhenAllDown};
 
 const DRAIN_S: u64 = 100;
 
@@ -19,10 +19,12 @@ fn pool(epoch: &Arc<Epoch>, servers: &[(&Arc<Server>, u16, bool)], when_all_down
         server: Arc::clone(server),
         name: String::new(),
         weight: *weight,
-        backup: *backup,
+        rank: if *backup { Rank::BACKUP } else { Rank::default() },
+        in_flight_max: None,
     };
     let members = servers.iter().map(member).collect();
-    Pool::new("web", members, Algorithm::RoundRobin, when_all_down, Arc::clone(epoch))
+    let policy = Policy { when_all_down, ..Policy::new(Algorithm::RoundRobin) };
+    Pool::new("web", members, policy, Arc::clone(epoch))
 }
 
 #[track_caller]

@@ -48,6 +48,7 @@ fn balance(node: Option<&Filled>) -> Balance {
         Some("least_requests") => return Balance::LeastRequests,
         Some("random") => return Balance::Random,
         Some("p2c") => return Balance::P2c,
+        Some("peak_ewma") => return Balance::PeakEwma,
         Some("client_ip") => return Balance::Hash(HashKey::ClientIp),
         _ => {}
     }

@@ -176,7 +176,7 @@ fn choices_and_needs_are_said() {
 #[test]
 fn what_is_not_built_is_not_offered() {
     let text = super::schema();
-    for word in ["accept_proxy", "peak_ewma", "\"udp\""] {
+    for word in ["accept_proxy", "slow_start", "\"udp\""] {
         assert!(!text.contains(word), "{word}");
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     List, Section, Shape, Word,
     health::{HEALTH, NO_HEALTH},
-    key, later, later_word,
+    key, later,
     sticky::STICKY,
     tls::POOL_TLS,
     word,
@@ -46,7 +46,7 @@ static ALGORITHMS: [Word; 6] = [
     word("random", "any, by weight"),
     word("p2c", "the less loaded of two random ones"),
     word("client_ip", "always the same one for one client address"),
-    later_word("peak_ewma", "the one that answers fastest"),
+    word("peak_ewma", "the one that is expected to answer first, of a few random ones"),
 ];
 
 static BALANCE: Section = Section {

@@ -2,10 +2,10 @@ use super::*;
 
 /// Where the keys from 0 on go.
 fn homes(pool: &Pool, keys: usize) -> Vec<usize> {
-    let (mut picker, mut rng) = (Picker::new(pool), Rng::new(1));
+    let (mut picker, mut rng) = (Picker::new(pool, 0), Rng::new(1));
     let home = |key: usize| {
         let key = crate::hash_key(&key.to_be_bytes());
-        number(pool, picker.pick(pool, Some(key), &[], &mut rng).expect("a server"))
+        number(pool, picker.pick(pool, &Ask { key: Some(key), ..ask(&[]) }, &mut rng).expect("a server"))
     };
     (0..keys).map(home).collect()
 }
@@ -15,7 +15,7 @@ const KEYS: usize = 20_000;
 #[test]
 fn the_home_of_a_key_is_the_same_everywhere_and_for_ever() {
     // Written down, since a change of any of these moves every user's traffic.
-    let homes = homes(&pool(Algorithm::Hash, &[1, 1, 1, 2, 3]), 24);
+    let homes = homes(&pool(HASH, &[1, 1, 1, 2, 3]), 24);
     assert_eq!(homes, [4, 3, 2, 1, 3, 1, 3, 4, 4, 4, 4, 4, 3, 1, 4, 4, 4, 1, 1, 0, 4, 4, 4, 4]);
 }
 
@@ -24,7 +24,7 @@ fn the_order_of_the_file_does_not_matter() {
     let fleet = Fleet::new(5);
     let mut parts: Vec<Part> =
         (0..5).map(|number| Part { number, weight: 1 + number as u16, backup: false }).collect();
-    let pool = |parts: &[Part]| fleet.pool_of(Algorithm::Hash, WhenAllDown::Fail, parts);
+    let pool = |parts: &[Part]| fleet.pool_of(HASH, WhenAllDown::Fail, parts);
     let forwards = homes(&pool(&parts), KEYS);
     parts.reverse();
     assert_eq!(homes(&pool(&parts), KEYS), forwards);
@@ -33,7 +33,7 @@ fn the_order_of_the_file_does_not_matter() {
 #[test]
 fn keys_spread_by_weight() {
     let weights = [10, 5, 1, 1, 3];
-    let homes = homes(&pool(Algorithm::Hash, &weights), KEYS);
+    let homes = homes(&pool(HASH, &weights), KEYS);
     assert_by_weight(&counts(&homes, 5), &weights);
 }
 
@@ -41,7 +41,7 @@ fn keys_spread_by_weight() {
 #[track_caller]
 fn check_losses(weights: &[u16], lost: &[usize]) {
     let fleet = Fleet::new(weights.len());
-    let pool = fleet.pool(Algorithm::Hash, weights);
+    let pool = fleet.pool(HASH, weights);
     let all_up = homes(&pool, KEYS);
     let mut weights = weights.to_vec();
     let mut before = all_up.clone();
@@ -78,11 +78,11 @@ fn most_servers_may_be_lost() {
 
 #[test]
 fn retries_of_a_key_go_the_same_way_everywhere() {
-    let pool = pool(Algorithm::Hash, &[1; 6]);
+    let pool = pool(HASH, &[1; 6]);
     let way = |seed| {
-        let (mut picker, mut rng) = (Picker::new(&pool), Rng::new(seed));
+        let (mut picker, mut rng) = (Picker::new(&pool, 0), Rng::new(seed));
         let mut tried = Vec::new();
-        while let Some(index) = picker.pick(&pool, Some(99), &tried, &mut rng) {
+        while let Some(index) = picker.pick(&pool, &Ask { key: Some(99), ..ask(&tried) }, &mut rng) {
             tried.push(index);
         }
         tried
@@ -95,9 +95,9 @@ fn retries_of_a_key_go_the_same_way_everywhere() {
 #[test]
 fn requests_without_a_key_spread_at_random() {
     let weights = [3, 1];
-    let pool = pool(Algorithm::Hash, &weights);
-    let (mut picker, mut rng) = (Picker::new(&pool), Rng::new(1));
-    let mut pick = || number(&pool, picker.pick(&pool, None, &[], &mut rng).unwrap());
+    let pool = pool(HASH, &weights);
+    let (mut picker, mut rng) = (Picker::new(&pool, 0), Rng::new(1));
+    let mut pick = || number(&pool, picker.pick(&pool, &ask(&[]), &mut rng).unwrap());
     let picks: Vec<usize> = (0..4_000).map(|_| pick()).collect();
     assert_by_weight(&counts(&picks, 2), &weights);
 }

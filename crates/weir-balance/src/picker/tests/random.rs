@@ -18,8 +18,8 @@ proptest! {
 fn a_retry_goes_by_the_weights_of_the_others() {
     let weights = [1000, 3, 1];
     let pool = pool(Algorithm::Random, &weights);
-    let (mut picker, mut rng) = (Picker::new(&pool), Rng::new(1));
-    let mut pick = || number(&pool, picker.pick(&pool, None, &[ServerIndex(0)], &mut rng).unwrap());
+    let (mut picker, mut rng) = (Picker::new(&pool, 0), Rng::new(1));
+    let mut pick = || number(&pool, picker.pick(&pool, &ask(&[ServerIndex(0)]), &mut rng).unwrap());
     let picks: Vec<usize> = (0..4_000).map(|_| pick()).collect();
     assert_by_weight(&counts(&picks, 3), &[0, 3, 1]);
 }

@@ -97,6 +97,6 @@ fn least_requests_keeps_the_turn_of_round_robin() {
 fn a_picker_belongs_to_its_pool() {
     let fleet = Fleet::new(2);
     let pool = fleet.pool(Algorithm::Random, &[1]);
-    let mut picker = Picker::new(&pool);
-    picker.pick(&fleet.pool(Algorithm::Random, &[1, 1]), None, &[], &mut Rng::new(1));
+    let mut picker = Picker::new(&pool, 0);
+    picker.pick(&fleet.pool(Algorithm::Random, &[1, 1]), &ask(&[]), &mut Rng::new(1));
 }

@@ -123,10 +123,10 @@ fn many_that_come_up_do_not_wait_for_their_turns() {
 #[test]
 fn a_tried_server_gives_its_turn_to_the_next() {
     let pool = pool(Algorithm::RoundRobin, &[1; 3]);
-    let (mut picker, mut rng) = (Picker::new(&pool), Rng::new(1));
-    let first = picker.pick(&pool, None, &[], &mut rng).unwrap();
-    let second = picker.pick(&pool, None, &[first], &mut rng).unwrap();
-    let third = picker.pick(&pool, None, &[first, second], &mut rng).unwrap();
+    let (mut picker, mut rng) = (Picker::new(&pool, 0), Rng::new(1));
+    let first = picker.pick(&pool, &ask(&[]), &mut rng).unwrap();
+    let second = picker.pick(&pool, &ask(&[first]), &mut rng).unwrap();
+    let third = picker.pick(&pool, &ask(&[first, second]), &mut rng).unwrap();
     assert_eq!([second.0, third.0], [(first.0 + 1) % 3, (first.0 + 2) % 3]);
-    assert_eq!(picker.pick(&pool, None, &[first, second, third], &mut rng), None);
+    assert_eq!(picker.pick(&pool, &ask(&[first, second, third]), &mut rng), None);
 }

@@ -64,7 +64,7 @@ fn check(
     let mut rng = Rng::new(1);
     let mut parts = first;
     let mut pool = fleet.pool_of(algorithm, when_all_down, &parts);
-    let mut picker = Picker::new(&pool);
+    let mut picker = Picker::new(&pool, 0);
     for event in events {
         match event {
             Event::Health(number, health) => fleet.set(*number, *health),
@@ -77,12 +77,14 @@ fn check(
             Event::Pick { tried, key } => {
                 let indices = pool.indices().filter(|&index| tried.contains(&number(&pool, index)));
                 let tried_indices: Vec<ServerIndex> = indices.collect();
-                let picked = picker.pick(&pool, *key, &tried_indices, &mut rng);
+                let picked =
+                    picker.pick(&pool, &Ask { key: *key, tried: &tried_indices, now_ms: 0 }, &mut rng);
                 let allowed = allowed(&fleet, &parts, when_all_down, tried);
                 match picked {
                     Some(index) => {
                         prop_assert!(allowed.contains(&number(&pool, index)), "{index:?} of {allowed:?}");
                         pool.member(index).server.begin(0);
+                        picker.begin(index);
                     }
                     None => prop_assert!(allowed.is_empty(), "none of {allowed:?}"),
                 }
@@ -102,6 +104,8 @@ proptest! {
             Algorithm::LeastRequests,
             Algorithm::Random,
             Algorithm::P2c,
+            Algorithm::PeakEwma,
+            Algorithm::Prequal,
         ]),
         spread in any::<bool>(),
         first in parts(),
@@ -122,7 +126,8 @@ proptest! {
         events in vec(event(), 1..40),
     ) {
         let when_all_down = if spread { WhenAllDown::Spread } else { WhenAllDown::Fail };
-        check(Algorithm::Hash, when_all_down, first, &events)?;
+        check(HASH, when_all_down, first.clone(), &events)?;
+        check(Algorithm::Hash { bound_percent: Some(110) }, when_all_down, first, &events)?;
     }
 }
 
@@ -149,9 +154,7 @@ fn backups_wait_until_no_other_is_up() {
 
 #[test]
 fn when_all_are_down_all_share() {
-    for algorithm in
-        [Algorithm::RoundRobin, Algorithm::LeastRequests, Algorithm::Random, Algorithm::P2c, Algorithm::Hash]
-    {
+    for algorithm in ALL {
         let fleet = Fleet::new(4);
         (0..4).for_each(|number| fleet.set(number, Health::Down));
         let weights = [1, 2, 3, 0];
@@ -166,11 +169,11 @@ fn a_request_that_tried_all_others_goes_to_a_backup() {
     let fleet = Fleet::new(2);
     let parts = [0, 1].map(|number| Part { number, weight: 1, backup: number == 1 });
     let pool = fleet.pool_of(Algorithm::RoundRobin, WhenAllDown::Fail, &parts);
-    let mut picker = Picker::new(&pool);
+    let mut picker = Picker::new(&pool, 0);
     let mut rng = Rng::new(1);
     let mut pick = |tried: &[u32]| {
         let tried: Vec<_> = tried.iter().copied().map(ServerIndex).collect();
-        picker.pick(&pool, None, &tried, &mut rng)
+        picker.pick(&pool, &ask(&tried), &mut rng)
     };
     assert_eq!(pick(&[0]), Some(ServerIndex(1)));
     assert_eq!(pick(&[0, 1]), None);
@@ -181,5 +184,5 @@ fn a_request_that_tried_all_others_goes_to_a_backup() {
 fn a_pool_hears_of_all_its_servers() {
     let fleet = Fleet::new(1);
     let members = fleet.pool(Algorithm::Random, &[1]).members().to_vec();
-    Pool::new("web", members, Algorithm::Random, WhenAllDown::Fail, Arc::default());
+    Pool::new("web", members, Policy::new(Algorithm::Random), Arc::default());
 }
