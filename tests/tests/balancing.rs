@@ -1,8 +1,16 @@
 //! Each algorithm from end to end: who gets how much, and who keeps whom.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    thread,
+    time::{Duration, Instant},
+};
 
-use weir_tests::{Client, Origin, Weir, until};
+use weir_tests::{Client, Load, Origin, Weir, origin::ok, until};
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
@@ -307,4 +315,90 @@ fn new_weights_take_effect_with_a_reload() {
     expect_about(&shares(&weir, 100, get), &[("a", 50), ("b", 50)], 0);
     weir.reload(&yaml(&weighted(&origins[..2], &[4, 1]), ""));
     expect_about(&shares(&weir, 100, get), &[("a", 80), ("b", 20)], 1);
+}
+
+/// A server that works a while for each answer, and whose mood changes.
+struct Moody {
+    origin: Origin,
+    work_ms: Arc<AtomicU64>,
+    fails: Arc<AtomicBool>,
+    answered: Arc<AtomicU64>,
+}
+
+impl Moody {
+    fn start() -> Self {
+        let (work_ms, fails, answered) =
+            (Arc::new(AtomicU64::new(WORK_MS)), Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
+        let moody = (Arc::clone(&work_ms), Arc::clone(&fails), Arc::clone(&answered));
+        let origin = Origin::start(move |connection| {
+            let (work_ms, fails, answered) = &moody;
+            while connection.request()?.is_some() {
+                answered.fetch_add(1, Relaxed);
+                if fails.load(Relaxed) {
+                    connection.send("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n")?;
+                } else {
+                    thread::sleep(Duration::from_millis(work_ms.load(Relaxed)));
+                    connection.send(ok("done"))?;
+                }
+            }
+            Ok(())
+        });
+        Self { origin, work_ms, fails, answered }
+    }
+}
+
+/// How long an answer takes, as a rule.
+const WORK_MS: u64 = 4;
+
+/// Within so long a pool is to notice.
+const NOTICE: Duration = Duration::from_secs(5);
+
+/// Waits until the first server's share of the next few hundred requests is so; it must be within [`NOTICE`].
+#[track_caller]
+fn expect_share_soon(what: &str, servers: &[Moody], is_so: impl Fn(f64) -> bool) {
+    let answered = || servers.iter().map(|server| server.answered.load(Relaxed)).collect::<Vec<_>>();
+    let (began, mut before, mut share) = (Instant::now(), answered(), 0.0);
+    until(what, || {
+        let now = answered();
+        let more: Vec<u64> = now.iter().zip(&before).map(|(now, before)| now - before).collect();
+        let all: u64 = more.iter().sum();
+        if all < 300 {
+            return false;
+        }
+        before = now;
+        share = more[0] as f64 / all as f64;
+        is_so(share)
+    });
+    assert!(began.elapsed() <= NOTICE, "{what}: it took {:?}", began.elapsed());
+}
+
+/// Four servers behind `peak_ewma`, under load.
+fn moody_pool(run: impl FnOnce(&[Moody])) {
+    let servers: Vec<Moody> = (0..4).map(|_| Moody::start()).collect();
+    let addresses: Vec<String> = servers.iter().map(|server| server.origin.to_string()).collect();
+    let weir = Weir::start(&yaml(&addresses, "balance: peak_ewma"));
+    let load = Load::start(weir.address(), 8, "/");
+    expect_share_soon("all share", &servers, |share| (0.15..0.35).contains(&share));
+    run(&servers);
+    load.stop();
+}
+
+#[test]
+fn a_server_that_fails_at_once_is_no_magnet() {
+    moody_pool(|servers| {
+        servers[0].fails.store(true, Relaxed);
+        expect_share_soon("it gets less than 2%", servers, |share| share < 0.02);
+        servers[0].fails.store(false, Relaxed);
+        expect_share_soon("it gets its share again", servers, |share| share > 0.15);
+    });
+}
+
+#[test]
+fn a_server_that_is_slowed_loses_its_share_until_it_is_not() {
+    moody_pool(|servers| {
+        servers[0].work_ms.store(10 * WORK_MS, Relaxed);
+        expect_share_soon("it gets less than 5%", servers, |share| share < 0.05);
+        servers[0].work_ms.store(WORK_MS, Relaxed);
+        expect_share_soon("it gets its share again", servers, |share| share > 0.15);
+    });
 }

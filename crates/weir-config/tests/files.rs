@@ -102,7 +102,6 @@ fn the_whole_design_is_known_and_what_is_not_built_is_refused() {
         "eject",
         "slow_start",
         "queue",
-        "peak_ewma",
         "discover",
         "postgres",
         "on_role_change",

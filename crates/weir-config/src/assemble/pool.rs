@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Once, health, sticky, tls, to_u32, to_usize};
+use super::{Once, health, sticky, tls, to_usize};
 use crate::{
     Balance, HashKey, KeepAlive, Pool, PoolProtocol, Server, WhenAllDown,
     fill::first_at,
