@@ -19,12 +19,12 @@ use super::front::Front;
 
 const POST: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
 
-fn weir(origin: &Origin, timeout: &str) -> Weir {
+fn weir(origin: &Origin, timeout: &str, connect_timeout: &str) -> Weir {
     Weir::start(&format!(
         "
 runtime: {{ workers: 1 }}
 listeners: [{{ name: web, bind: \"127.0.0.1:0\", routes: [{{ pool: web, timeout: {timeout} }}] }}]
-pools: {{ web: {{ servers: [\"{origin}\"], protocol: h2, health: none, connect_timeout: 300ms }} }}
+pools: {{ web: {{ servers: [\"{origin}\"], protocol: h2, health: none, connect_timeout: {connect_timeout} }} }}
 "
     ))
 }
@@ -68,14 +68,15 @@ fn a_burst_on_a_new_connection() {
     let is_due = Arc::new(AtomicBool::new(false));
     let due = Arc::clone(&is_due);
     let origin = Origin::start(move |connection| one_at_a_time(connection.stream(), &due));
-    let weir = weir(&origin, "10s");
+    let weir = weir(&origin, "10s", "10s");
     let mut clients: Vec<Client> = (0..10).map(|_| Client::connect(weir.address())).collect();
     for client in &mut clients {
         client.send(POST).wait_until_read();
     }
     is_due.store(true, Relaxed);
     for client in &mut clients {
-        assert_eq!(client.response().status, 200);
+        let answer = client.response();
+        assert_eq!(answer.status, 200, "{}", answer.text());
     }
 }
 
@@ -83,7 +84,7 @@ fn a_burst_on_a_new_connection() {
 #[test]
 fn no_settings_ever() {
     let origin = Origin::start(weir_tests::origin::Connection::wait_for_end);
-    let weir = weir(&origin, "1s");
+    let weir = weir(&origin, "1s", "300ms");
     let mut clients: Vec<Client> = (0..3).map(|_| Client::connect(weir.address())).collect();
     for client in &mut clients {
         client.send(POST);
