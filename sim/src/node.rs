@@ -35,7 +35,7 @@ impl Node {
             }
         };
         let members = weights.enumerate().map(member).collect();
-        let pool = Pool::new("simulated", members, policy.clone(), Arc::clone(&epoch));
+        let pool = Pool::new("simulated", members, *policy, Arc::clone(&epoch));
         let probes = policy.algorithm == weir_balance::Algorithm::Prequal;
         Self { picker: Picker::new(&pool, WORKER), pool, rng: Rng::new(seed), probes }
     }

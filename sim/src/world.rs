@@ -122,7 +122,7 @@ impl<'a> World<'a> {
                 break;
             }
         }
-        outcome.errors = outcome.errors / measured as f64;
+        outcome.errors /= measured as f64;
         outcome.shares.iter_mut().for_each(|share| *share /= measured as f64);
         outcome
     }

@@ -140,14 +140,14 @@ impl Order {
         let place = (count as usize).min(COUNT_MAX);
         let list = &mut class.lists[place];
         if previous == NONE {
-            list.first = next
+            list.first = next;
         } else {
-            self.nodes[previous as usize].next = next
+            self.nodes[previous as usize].next = next;
         }
         if next == NONE {
-            list.last = previous
+            list.last = previous;
         } else {
-            self.nodes[next as usize].previous = previous
+            self.nodes[next as usize].previous = previous;
         }
         // It comes back to this list or one beside it, so that the lowest is at most one further: no search.
         if place == class.lowest && class.lists[place].first == NONE {

@@ -123,7 +123,7 @@ pub enum WhenAllDown {
 pub struct ServerIndex(pub u32);
 
 /// What is asked of a [`Pool`] beside its members.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Policy {
     /// How a server is picked.
     pub algorithm: Algorithm,
