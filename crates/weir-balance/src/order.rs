@@ -102,9 +102,11 @@ impl Order {
     }
 
     fn change(&mut self, index: ServerIndex, change: impl FnOnce(u32) -> u32) {
-        let count = change(self.nodes[index.get()].count);
-        if self.nodes[index.get()].class == NONE {
-            self.nodes[index.get()].count = count;
+        // Before it has begun, nothing is counted: it begins with all counts.
+        let Some(node) = self.nodes.get_mut(index.get()) else { return };
+        let count = change(node.count);
+        if node.class == NONE {
+            node.count = count;
             return;
         }
         self.remove(index.0);

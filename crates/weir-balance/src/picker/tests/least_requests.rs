@@ -69,3 +69,15 @@ fn the_only_idle_one_is_picked_at_once() {
     (0..50).filter(|&number| number != 17).for_each(|number| fleet.servers[number].begin(0));
     assert_eq!(Traffic::new(&pool, 1).next(&pool), 17);
 }
+
+/// As after a reload: requests of the old snapshot end before the new picker has picked.
+#[test]
+fn a_request_may_end_before_the_first_pick() {
+    let fleet = Fleet::new(50);
+    let pool = fleet.pool(Algorithm::LeastRequests, &[1; 50]);
+    (0..50).for_each(|number| fleet.servers[number].begin(0));
+    let mut traffic = Traffic::new(&pool, 1);
+    fleet.servers[3].end(0);
+    traffic.picker.end(ServerIndex(3));
+    assert_eq!(traffic.next(&pool), 3);
+}
