@@ -304,6 +304,24 @@ pools:
     )
 }
 
+/// A listener `web` before a pool `web` of these servers, with these settings of the pool.
+pub fn pool(servers: &[impl ToString], settings: &str) -> String {
+    let servers: Vec<String> = servers.iter().map(ToString::to_string).collect();
+    format!(
+        "
+listeners:
+  - name: web
+    bind: 127.0.0.1:0
+    pool: web
+pools:
+  web:
+    servers: [{}]
+    {settings}
+",
+        servers.join(", ")
+    )
+}
+
 /// Runs `weir` with these arguments in `folder` to its end.
 pub fn run(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(binary()).args(arguments).current_dir(folder).output().expect("the binary can be started")

@@ -6,7 +6,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
-    thread,
     time::{Duration, Instant},
 };
 
@@ -337,7 +336,8 @@ impl Moody {
                 if fails.load(Relaxed) {
                     connection.send("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n")?;
                 } else {
-                    thread::sleep(Duration::from_millis(work_ms.load(Relaxed)));
+                    let (begun, work) = (Instant::now(), Duration::from_millis(work_ms.load(Relaxed)));
+                    until("the work is done", || begun.elapsed() >= work);
                     connection.send(ok("done"))?;
                 }
             }

@@ -13,25 +13,14 @@ use std::{
 };
 
 use weir_tests::{
-    Origin, Weir, folder::Folder, peer::Peer, pki::Authority, tls::TlsOrigin, until, weir::field,
+    Origin, Weir,
+    folder::Folder,
+    peer::Peer,
+    pki::Authority,
+    tls::TlsOrigin,
+    until,
+    weir::{field, pool},
 };
-
-/// A pool `web` of these servers with these settings.
-fn pool(servers: &[String], settings: &str) -> String {
-    format!(
-        "
-listeners:
-  - name: web
-    bind: 127.0.0.1:0
-    pool: web
-pools:
-  web:
-    servers: [{}]
-    {settings}
-",
-        servers.join(", ")
-    )
-}
 
 /// Whether the only server is up with these `health` keys.
 #[track_caller]

@@ -8,25 +8,12 @@ use std::{
     time::Instant,
 };
 
-use weir_tests::{Load, Origin, Weir, origin, peer::Peer, until, weir::field};
-
-/// A pool `web` of these servers with these settings.
-fn pool(origins: &[&Origin], settings: &str) -> String {
-    let servers: Vec<String> = origins.iter().map(|origin| origin.to_string()).collect();
-    format!(
-        "
-listeners:
-  - name: web
-    bind: 127.0.0.1:0
-    pool: web
-pools:
-  web:
-    servers: [{}]
-    {settings}
-",
-        servers.join(", ")
-    )
-}
+use weir_tests::{
+    Load, Origin, Weir, origin,
+    peer::Peer,
+    until,
+    weir::{field, pool},
+};
 
 /// A server that says `text`, and whose `/healthz` is as good as the switch says.
 fn switched(text: &str, is_good: bool) -> (Origin, Arc<AtomicBool>) {

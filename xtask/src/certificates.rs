@@ -10,10 +10,7 @@ mod report;
 mod stage;
 mod swap;
 
-use std::{
-    process::{ExitCode, Stdio},
-    time::Duration,
-};
+use std::{process::ExitCode, time::Duration};
 
 use crate::{bench::machine, options, workspace};
 use report::{Figures, Memory};
@@ -45,7 +42,7 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode, String> {
         Ok(options) => options,
         Err(code) => return Ok(code),
     };
-    build()?;
+    workspace::build_weir()?;
     println!("writing {} certificates …", options.count);
     let stage = Stage::new(options.count, workspace::target_dir()?.join("release/weir"))?;
     println!("{}; {} bytes per file", machine::describe(), stage.bytes_per_file());
@@ -87,16 +84,6 @@ fn measure(stage: &Stage, options: &Options) -> Result<Figures, String> {
     let swapped = swap::run(stage, &started, options.threads, Duration::from_secs(options.seconds))?;
     let memory = Memory { after_start, after_names, names: options.names, after_swaps: started.memory() };
     Ok(Figures { disk, cold, warm, memory, swapped })
-}
-
-fn build() -> Result<(), String> {
-    let mut cargo = workspace::cargo();
-    cargo.args(["build", "--release", "--package", "weir"]).stdin(Stdio::null());
-    match cargo.status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("building failed: {status}")),
-        Err(error) => Err(format!("cargo does not start: {error}")),
-    }
 }
 
 impl Options {

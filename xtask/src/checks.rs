@@ -11,7 +11,7 @@ use std::{
     fs,
     io::{Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
-    process::{ExitCode, Stdio},
+    process::ExitCode,
     thread,
     time::{Duration, Instant},
 };
@@ -55,7 +55,7 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode, String> {
         Ok(options) => options,
         Err(code) => return Ok(code),
     };
-    build()?;
+    workspace::build_weir()?;
     println!("{}", machine::describe());
     let figures = measure(&options)?;
     println!("\n{}", figures.table());
@@ -198,16 +198,6 @@ fn control_time(pid: u32) -> Result<Duration, String> {
     }
     let per_second = rustix::param::clock_ticks_per_second();
     Ok(Duration::from_millis(ticks * 1000 / per_second))
-}
-
-fn build() -> Result<(), String> {
-    let mut cargo = workspace::cargo();
-    cargo.args(["build", "--release", "--package", "weir"]).stdin(Stdio::null());
-    match cargo.status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("building failed: {status}")),
-        Err(error) => Err(format!("cargo does not start: {error}")),
-    }
 }
 
 impl Options {

@@ -1,7 +1,7 @@
 //! Where things are: the workspace's root, its build folder, and the cargo that runs us.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// The folder that holds the workspace's `Cargo.toml`.
 pub(crate) fn root() -> &'static Path {
@@ -13,6 +13,17 @@ pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
     command
+}
+
+/// Builds the release binary of Weir.
+pub(crate) fn build_weir() -> Result<(), String> {
+    let mut cargo = cargo();
+    cargo.args(["build", "--release", "--package", "weir"]).stdin(Stdio::null());
+    match cargo.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("building failed: {status}")),
+        Err(error) => Err(format!("cargo does not start: {error}")),
+    }
 }
 
 /// The build folder as cargo sees it: `target/` unless `CARGO_TARGET_DIR` or a setting says otherwise.

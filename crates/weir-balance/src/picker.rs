@@ -319,15 +319,6 @@ impl Choice<'_> {
         !self.ask.tried.contains(&index) && member.in_flight_max.is_none_or(|max| !member.server.is_full(max))
     }
 
-    /// Whether it has no more than its part of this worker's requests, where a bound says so.
-    fn is_within_bound(&self, index: ServerIndex) -> bool {
-        let Algorithm::Hash { bound_percent: Some(bound) } = self.pool.algorithm() else { return true };
-        let share =
-            f64::from(self.weights.of(index)) / (f64::from(self.weights.mean) * self.eligible.len() as f64);
-        let most = (self.in_flight + 1) as f64 * share * f64::from(bound) / 100.0;
-        f64::from(self.pool.member(index).server.in_flight_of(self.worker) + 1) <= most.ceil()
-    }
-
     /// How often an algorithm draws before it leaves the rest to [`Choice::any_open`].
     fn draws_max(&self) -> usize {
         if self.ask.tried.is_empty() { 1 } else { 4 + 2 * self.ask.tried.len() }

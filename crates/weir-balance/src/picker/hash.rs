@@ -10,7 +10,7 @@
 //! spreads, and comes back when it is asked for less. Each worker holds the bound for its own requests.
 
 use super::{Choice, Weights, lottery::Lottery};
-use crate::{Pool, Rng, ServerIndex, rng::mix};
+use crate::{Algorithm, Pool, Rng, ServerIndex, rng::mix};
 
 /// Looks into the table for one pick. With half of the servers down, one key in four billion needs more.
 const PROBES_MAX: usize = 32;
@@ -19,6 +19,8 @@ const PROBES_MAX: usize = 32;
 pub(super) struct Hash {
     /// By server: whether it may be picked.
     usable: Vec<bool>,
+    /// Of those.
+    weights: u64,
     /// For requests without a key.
     lottery: Lottery,
 }
@@ -26,6 +28,7 @@ pub(super) struct Hash {
 impl Hash {
     pub(super) fn gather(&mut self, pool: &Pool, eligible: &[ServerIndex], weights: &Weights) {
         self.lottery.gather(eligible, weights);
+        self.weights = eligible.iter().map(|&index| u64::from(weights.of(index))).sum();
         self.usable.clear();
         self.usable.resize(pool.members().len(), false);
         for index in eligible {
@@ -43,20 +46,29 @@ impl Hash {
         let mut place = key;
         for _ in 0..PROBES_MAX {
             let index = table.find(place);
-            if self.usable[index.get()] && choice.is_open(index) && choice.is_within_bound(index) {
+            if self.usable[index.get()] && choice.is_open(index) && self.is_within_bound(choice, index) {
                 return Some(index);
             }
             place = mix(place ^ 0x9e37_79b9_7f4a_7c15);
         }
-        nearest(key, choice)
+        self.nearest(key, choice)
     }
-}
 
-/// The open server nearest to the key.
-fn nearest(key: u64, choice: &Choice<'_>) -> Option<ServerIndex> {
-    let open = choice.eligible.iter().copied();
-    let open = open.filter(|&index| choice.is_open(index) && choice.is_within_bound(index));
-    open.map(|index| choice.pool.member(index).candidate(index))
-        .max_by(|a, b| a.compare(b, key))
-        .map(|candidate| candidate.index)
+    /// The open server nearest to the key.
+    fn nearest(&self, key: u64, choice: &Choice<'_>) -> Option<ServerIndex> {
+        let open = choice.eligible.iter().copied();
+        let open = open.filter(|&index| choice.is_open(index) && self.is_within_bound(choice, index));
+        open.map(|index| choice.pool.member(index).candidate(index))
+            .max_by(|a, b| a.compare(b, key))
+            .map(|candidate| candidate.index)
+    }
+
+    /// Whether one request more is no more than its part of this worker's requests, where a bound says so. In whole
+    /// numbers: a rounded product could be just above the bound.
+    fn is_within_bound(&self, choice: &Choice<'_>, index: ServerIndex) -> bool {
+        let Algorithm::Hash { bound_percent: Some(bound) } = choice.pool.algorithm() else { return true };
+        let part = u128::from(choice.in_flight + 1) * u128::from(choice.weight(index)) * u128::from(bound);
+        let most = part.div_ceil(u128::from(self.weights.max(1)) * 100);
+        u128::from(choice.pool.member(index).server.in_flight_of(choice.worker) + 1) <= most
+    }
 }

@@ -76,7 +76,10 @@ pub(super) fn losses(scenario: &Scenario, name: &str) -> String {
         }
     }
     let _ = match verdict {
-        Some(lost) => writeln!(table, "\nWith {lost} lost, the p99 is more than {HURTS} times what it was."),
+        Some(lost) => writeln!(
+            table,
+            "\nWith {lost} lost it hurts: the p99 is more than {HURTS} times what it was, or the others cannot do it all."
+        ),
         None => writeln!(table, "\nIn none of these is the p99 more than {HURTS} times what it was."),
     };
     table
