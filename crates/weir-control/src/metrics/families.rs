@@ -33,6 +33,7 @@ pub(crate) fn text(state: &State) -> String {
     listeners(&mut out, &registry);
     routes(&mut out, &registry);
     servers(&mut out, &registry);
+    queues(&mut out, &registry);
     sticky::write(&mut out, &registry);
     checks(&mut out, state);
     tls::write(&mut out, &registry, state);
@@ -144,15 +145,19 @@ fn servers(out: &mut Exposition, registry: &Registry) {
         }
     }
     type Get = fn(&ServerCounters) -> &Counter;
-    let counters: [(&str, &str, Get); 5] = [
+    let counters: [(&str, &str, Get); 7] = [
         ("weir_server_connects", "Connections made.", |block| &block.connects),
         ("weir_server_connect_failures", "Connections that could not be made.", |block| {
             &block.connect_failures
         }),
         ("weir_server_reuses", "Requests that found an idle connection.", |block| &block.reuses),
-        ("weir_server_replays", "Requests sent again elsewhere after the connection died.", |block| {
-            &block.replays
-        }),
+        (
+            "weir_server_replays",
+            "Requests sent again, here or elsewhere, after the server failed them.",
+            |block| &block.replays,
+        ),
+        ("weir_server_hedges", "Second requests, because another server was slow.", |block| &block.hedges),
+        ("weir_server_hedges_won", "Second requests whose answer was taken.", |block| &block.hedges_won),
         ("weir_server_failures", "Answers that were not acceptable, broke off or never came.", |block| {
             &block.failures
         }),
@@ -180,6 +185,13 @@ fn servers(out: &mut Exposition, registry: &Registry) {
             continue;
         }
         family.sample(&labels, &bounds(), counts, seconds);
+    }
+}
+
+fn queues(out: &mut Exposition, registry: &Registry) {
+    let mut family = out.gauge("weir_pool_queued_requests", "Requests that wait for a server with room.");
+    for pool in &registry.pools {
+        family.sample(&[("pool", &pool.name)], pool.shared.pressure.line.len().into());
     }
 }
 
