@@ -6,20 +6,25 @@
 
 #![forbid(unsafe_code)]
 
+pub mod ejection;
 mod estimate;
 mod maglev;
 mod order;
+mod outcomes;
 mod picker;
 mod pool;
 mod rng;
 mod server;
 pub mod sticky;
 mod subset;
+mod warming;
 
 pub use estimate::Observation;
 pub use maglev::hash_key;
+pub use outcomes::{Account, Seen, Times};
 pub use picker::{Ask, Load, Picker};
 pub use pool::{Algorithm, Member, Policy, Pool, Rank, ServerIndex, Wants, WhenAllDown};
 pub use rng::Rng;
 pub use server::{Epoch, Health, Server, WEIGHT_PERCENT_MAX};
 pub use subset::Subset;
+pub use warming::{RAMP_PERCENT_MIN, ramp_percent};
