@@ -13,6 +13,7 @@ impl Kind {
                 let auto = Json::object([("const", Json::text("auto"))]);
                 Json::object([("anyOf", Json::List(vec![auto, integer(min, max)]))])
             }
+            Kind::Share { .. } => pattern("^[0-9]+%$"),
             Kind::Bool => Json::object([("type", Json::text("boolean"))]),
             Kind::Word(words) => {
                 let built = words.iter().filter(|word| word.status == Status::Built);
@@ -62,6 +63,11 @@ impl Kind {
                 let range = pattern("^[2-5][0-9]{2}(-[2-5][0-9]{2})?$");
                 Json::object([("anyOf", Json::List(vec![integer(200, 599), range]))])
             }
+            Kind::RetryCondition => {
+                let word = pattern("^([a-z_]+|[45][0-9]{2}(-[45][0-9]{2})?)$");
+                Json::object([("anyOf", Json::List(vec![integer(400, 599), word]))])
+            }
+            Kind::HedgeDelay => pattern("^([0-9]+(ms|s|m|h)|p[5-9][0-9])$"),
             Kind::HashKey => pattern("^(path|(header|cookie|query):.+)$"),
             Kind::StickyKey => pattern("^(client_ip|header:.+)$"),
             Kind::LogTarget => pattern("^(stdout|stderr|.*/[^/]+)$"),
