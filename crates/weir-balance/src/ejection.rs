@@ -28,7 +28,7 @@ use crate::Seen;
 /// keep the good answers of others away.
 pub const ERRORS_SPAN_MS: u64 = 500;
 
-/// On probation, so many failures before the first good answer are enough, and at once.
+/// Of a server that was out, so many failures before its first good answer are enough, and at once.
 pub const PROBATION_ERRORS: u64 = 2;
 
 /// So many rounds in a row must be bad, so that a pause of a second is none. On probation one is enough.
@@ -196,6 +196,11 @@ impl Judge {
     }
 
     fn eject(&self, rules: &Rules, now_ms: u64, cases: &mut [Case<'_>], verdicts: &mut Vec<Verdict>) {
+        let servers = cases.iter().filter(|case| case.has_weight).count();
+        if rules.out_max(servers) == 0 {
+            // There is nobody to compare it with.
+            return;
+        }
         let comparison = Comparison::of(cases, now_ms);
         let mut suspects: Vec<(usize, Suspicion)> = Vec::new();
         for (place, case) in cases.iter_mut().enumerate() {
@@ -206,7 +211,6 @@ impl Judge {
         }
         // The worst first, since not all may go.
         suspects.sort_by_key(|(_, suspicion)| (suspicion.cause as u8, std::cmp::Reverse(suspicion.degree)));
-        let servers = cases.iter().filter(|case| case.has_weight).count();
         let mut out = cases.iter().filter(|case| case.record.is_out()).count();
         let mut usable = cases.iter().filter(|case| case.is_usable()).count();
         for (place, Suspicion { cause, reason, .. }) in suspects {

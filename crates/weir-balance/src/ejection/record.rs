@@ -9,8 +9,8 @@ pub struct Record {
     standing: Standing,
     /// Failures since the last good answer.
     row: Row,
-    /// A good answer has come since it was let in.
-    is_proven: bool,
+    /// It was out, and no good answer has come since it was let in.
+    is_unproven: bool,
     /// Ejections that are not forgotten.
     ejections: u32,
     /// Since when it has done well, or since when the last ejection was forgotten.
@@ -72,7 +72,7 @@ impl Record {
             return;
         }
         self.rounds.take_in(seen);
-        self.is_proven |= seen.good > 0;
+        self.is_unproven &= seen.good == 0;
         if seen.good > 0 {
             self.row = Row { failures: seen.tail, began_ms: now_ms, pool_then: pool, own: 0 };
             return;
@@ -88,9 +88,8 @@ impl Record {
     pub(super) fn row_of_errors(&self, rules: &Rules, now_ms: u64, pool: (u64, u64)) -> Option<(u64, String)> {
         let Row { failures, began_ms, pool_then, own } = self.row;
         let span_ms = now_ms - began_ms;
-        let is_newly_in = self.is_on_probation() && !self.is_proven;
         let is_enough = failures >= rules.errors && span_ms >= ERRORS_SPAN_MS;
-        if !is_enough && !(is_newly_in && failures >= PROBATION_ERRORS) {
+        if !is_enough && !(self.is_unproven && failures >= PROBATION_ERRORS) {
             return None;
         }
         let others = (pool.0 - pool_then.0).saturating_sub(own);
@@ -120,10 +119,14 @@ impl Record {
         };
         self.calm_since_ms = now_ms;
         self.begin_anew();
+        self.is_unproven = probation_ms.is_some();
     }
 
     /// Forgets one ejection for each `time` that it has done well.
     pub(super) fn forgive(&mut self, rules: &Rules, now_ms: u64) {
+        if self.is_unproven || self.row.failures >= rules.errors {
+            self.calm_since_ms = now_ms;
+        }
         if self.ejections > 0 && !self.is_out() && now_ms.saturating_sub(self.calm_since_ms) >= rules.time_ms {
             self.ejections -= 1;
             self.calm_since_ms = now_ms;
@@ -132,7 +135,7 @@ impl Record {
 
     fn begin_anew(&mut self) {
         self.row = Row::default();
-        self.is_proven = false;
+        self.is_unproven = false;
         self.rounds = Rounds::default();
         self.held = false;
     }

@@ -140,6 +140,18 @@ fn ejections_grow_up_to_a_bound_and_are_forgotten_one_by_one() {
 }
 
 #[test]
+fn a_server_that_is_hardly_asked_is_not_taken_for_well() {
+    let mut stage = Stage::new(2, RULES);
+    stage.expect(2000, &[FAILS, WELL], &["0: errors for 30s"]);
+    stage.expect(40_000, &[FAILS, WELL], &["0: probation"]);
+    stage.expect_nothing(300_000, &[NOTHING, WELL]);
+    let once = Does { failures: 1, ..NOTHING };
+    assert_eq!(stage.look(&[once, WELL]), []);
+    stage.expect_nothing(30_000, &[NOTHING, WELL]);
+    stage.expect(LOOK_MS, &[once, WELL], &["0: errors for 60s"]);
+}
+
+#[test]
 fn what_all_servers_do_is_no_reason() {
     let mut stage = Stage::new(3, RULES);
     stage.expect_nothing(10_000, &[WELL; 3]);
@@ -248,6 +260,12 @@ fn no_more_than_max_are_out_and_the_last_stays() {
     stage.expect(2000, &[NOTHING, FAILS, NOTHING, NOTHING], &["1: held errors"]);
     stage.is_up = vec![true, false, false, false];
     stage.expect(2000, &[NOTHING; 4], &["0: released"]);
+}
+
+#[test]
+fn a_server_that_is_alone_is_not_judged() {
+    let mut stage = Stage::new(1, RULES);
+    stage.expect_nothing(10_000, &[FAILS]);
 }
 
 #[test]
