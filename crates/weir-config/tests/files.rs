@@ -99,8 +99,6 @@ fn the_whole_design_is_known_and_what_is_not_built_is_refused() {
         "udp",
         "zone",
         "max_connections",
-        "eject",
-        "slow_start",
         "queue",
         "discover",
         "postgres",
