@@ -32,5 +32,5 @@ mod wire;
 
 pub use access_log::AccessLog;
 pub use engine::{Engine, OnConnectFailure, Shared};
-pub use site::{ListenerId, ListenerSite, PerWorker, PoolSite, RouteSite, Site, TlsSite};
+pub use site::{JudgedBy, ListenerId, ListenerSite, PerWorker, PoolSite, RouteSite, Site, TlsSite};
 pub use sticky::{CookieSite, StickyBy, StickySite};
