@@ -65,12 +65,12 @@ pub struct Rules {
     pub probation_ms: u64,
 }
 
-/// A server at one look.
-#[derive(Debug)]
-pub struct Case<'a> {
+/// A server as it is judged.
+#[derive(Debug, Default)]
+pub struct Case {
     /// What is remembered of it from look to look. It belongs to the server's identity.
-    pub record: &'a mut Record,
-    /// What has come since the last look.
+    pub record: Record,
+    /// What has come since the last look. Whoever looks sets this and what follows before each look.
     pub seen: Seen,
     /// Its checks find it well.
     pub is_up: bool,
@@ -118,6 +118,8 @@ pub struct Judge {
     answers: u64,
     failures: u64,
     round_began_ms: Option<u64>,
+    /// Of the last round.
+    comparison: Comparison,
 }
 
 impl Cause {
@@ -154,28 +156,28 @@ impl Rules {
 
 impl Judge {
     /// Looks at all servers of the pool. `now_ms` never goes back.
-    pub fn look(&mut self, rules: &Rules, now_ms: u64, cases: &mut [Case<'_>]) -> Vec<Verdict> {
+    pub fn look(&mut self, rules: &Rules, now_ms: u64, cases: &mut [Case]) -> Vec<Verdict> {
         self.take_in(now_ms, cases);
         let mut verdicts = Vec::new();
         release(rules, now_ms, cases, &mut verdicts);
         if self.round_ends(now_ms) {
-            rounds::close(rules, now_ms, cases);
+            self.comparison = rounds::close(rules, now_ms, cases);
         }
         self.eject(rules, now_ms, cases, &mut verdicts);
         verdicts
     }
 
     /// The pool's servers are not judged any more: all that are out come in.
-    pub fn release_all(cases: &mut [Case<'_>]) -> Vec<Verdict> {
+    pub fn release_all(cases: &mut [Case]) -> Vec<Verdict> {
         let out = cases.iter_mut().enumerate().filter(|(_, case)| case.record.is_out());
         out.map(|(case, at)| {
-            *at.record = Record::default();
+            at.record = Record::default();
             released(case, false, "servers of this pool are not ejected any more".to_owned())
         })
         .collect()
     }
 
-    fn take_in(&mut self, now_ms: u64, cases: &mut [Case<'_>]) {
+    fn take_in(&mut self, now_ms: u64, cases: &mut [Case]) {
         let before = (self.answers, self.failures);
         for case in &mut *cases {
             self.answers += case.seen.good + case.seen.failures;
@@ -195,16 +197,15 @@ impl Judge {
         ends
     }
 
-    fn eject(&self, rules: &Rules, now_ms: u64, cases: &mut [Case<'_>], verdicts: &mut Vec<Verdict>) {
+    fn eject(&self, rules: &Rules, now_ms: u64, cases: &mut [Case], verdicts: &mut Vec<Verdict>) {
         let servers = cases.iter().filter(|case| case.has_weight).count();
         if rules.out_max(servers) == 0 {
             // There is nobody to compare it with.
             return;
         }
-        let comparison = Comparison::of(cases, now_ms);
         let mut suspects: Vec<(usize, Suspicion)> = Vec::new();
         for (place, case) in cases.iter_mut().enumerate() {
-            match self.suspicion(rules, now_ms, case, &comparison) {
+            match self.suspicion(rules, now_ms, case) {
                 Some(suspicion) => suspects.push((place, suspicion)),
                 None => case.record.held = false,
             }
@@ -214,28 +215,18 @@ impl Judge {
         let mut out = cases.iter().filter(|case| case.record.is_out()).count();
         let mut usable = cases.iter().filter(|case| case.is_usable()).count();
         for (place, Suspicion { cause, reason, .. }) in suspects {
-            let record = &mut *cases[place].record;
+            let record = &mut cases[place].record;
             if out < rules.out_max(servers) && usable > 1 {
                 let time_ms = record.go_out(rules, now_ms);
                 (out, usable) = (out + 1, usable - 1);
-                verdicts.push(Verdict {
-                    case: place,
-                    sentence: Sentence::Eject { cause, time_ms },
-                    reason,
-                });
+                verdicts.push(Verdict { case: place, sentence: Sentence::Eject { cause, time_ms }, reason });
             } else if !std::mem::replace(&mut record.held, true) {
                 verdicts.push(Verdict { case: place, sentence: Sentence::Hold { cause }, reason });
             }
         }
     }
 
-    fn suspicion(
-        &self,
-        rules: &Rules,
-        now_ms: u64,
-        case: &Case<'_>,
-        comparison: &Comparison,
-    ) -> Option<Suspicion> {
+    fn suspicion(&self, rules: &Rules, now_ms: u64, case: &Case) -> Option<Suspicion> {
         if !case.is_usable() {
             return None;
         }
@@ -245,7 +236,7 @@ impl Judge {
             degree,
             reason,
         });
-        errors.or_else(|| comparison.suspicion(rules, case.record))
+        errors.or_else(|| self.comparison.suspicion(rules, &case.record))
     }
 }
 
@@ -258,7 +249,7 @@ struct Suspicion {
     reason: String,
 }
 
-impl Case<'_> {
+impl Case {
     /// It takes requests.
     fn is_usable(&self) -> bool {
         self.is_up && self.has_weight && !self.record.is_out()
@@ -266,7 +257,7 @@ impl Case<'_> {
 }
 
 /// Lets those come in whose time is over, or who are needed more than feared.
-fn release(rules: &Rules, now_ms: u64, cases: &mut [Case<'_>], verdicts: &mut Vec<Verdict>) {
+fn release(rules: &Rules, now_ms: u64, cases: &mut [Case], verdicts: &mut Vec<Verdict>) {
     for (place, case) in cases.iter_mut().enumerate() {
         let Some(until_ms) = case.record.out_until_ms() else { continue };
         if !case.is_up {
@@ -279,13 +270,16 @@ fn release(rules: &Rules, now_ms: u64, cases: &mut [Case<'_>], verdicts: &mut Ve
     }
     let servers = cases.iter().filter(|case| case.has_weight).count();
     while cases.iter().filter(|case| case.record.is_out()).count() > rules.out_max(servers) {
-        let soonest = cases.iter().enumerate().filter_map(|(place, case)| Some((case.record.out_until_ms()?, place)));
+        let soonest =
+            cases.iter().enumerate().filter_map(|(place, case)| Some((case.record.out_until_ms()?, place)));
         let Some((_, place)) = soonest.min() else { break };
         cases[place].record.come_in(now_ms, Some(rules.probation_ms));
         verdicts.push(released(place, true, "more are out than `max` allows".to_owned()));
     }
     if !cases.iter().any(Case::is_usable) {
-        for (place, case) in cases.iter_mut().enumerate().filter(|(_, case)| case.record.is_out() && case.has_weight) {
+        for (place, case) in
+            cases.iter_mut().enumerate().filter(|(_, case)| case.record.is_out() && case.has_weight)
+        {
             case.record.come_in(now_ms, None);
             verdicts.push(released(place, false, "no other server is left".to_owned()));
         }

@@ -27,7 +27,8 @@ mod tests {
 
     #[test]
     fn it_grows_in_ten_steps_to_the_whole() {
-        let check = |age_ms, expected| assert_eq!(ramp_percent(age_ms, 30_000), expected, "after {age_ms} ms");
+        let check =
+            |age_ms, expected| assert_eq!(ramp_percent(age_ms, 30_000), expected, "after {age_ms} ms");
         check(0, 10);
         check(5_999, 10);
         check(6_000, 20);

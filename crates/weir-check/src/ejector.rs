@@ -14,7 +14,7 @@ use std::{
 use tokio::time::Instant;
 use weir_balance::{
     Account, Health, Server,
-    ejection::{Case, Judge, Record, Rules, Sentence, Verdict},
+    ejection::{Case, Judge, Rules, Sentence, Verdict},
 };
 
 use crate::{
@@ -44,6 +44,8 @@ pub(crate) struct Ejector {
     rules: Option<Rules>,
     judge: Judge,
     servers: Vec<Judged>,
+    /// In the order of the servers, and kept from look to look: looking needs no memory.
+    cases: Vec<Case>,
     held: u64,
 }
 
@@ -53,13 +55,20 @@ struct Judged {
     server: Arc<Server>,
     has_weight: bool,
     account: Account,
-    record: Record,
 }
 
 impl Default for Ejector {
     fn default() -> Self {
         let now = Instant::now();
-        Self { began: now, next_look: now, rules: None, judge: Judge::default(), servers: Vec::new(), held: 0 }
+        Self {
+            began: now,
+            next_look: now,
+            rules: None,
+            judge: Judge::default(),
+            servers: Vec::new(),
+            cases: Vec::new(),
+            held: 0,
+        }
     }
 }
 
@@ -71,26 +80,29 @@ impl Ejector {
         watched: impl Iterator<Item = &'a Arc<Watched>>,
         shared: &Shared,
     ) {
-        let known = self.servers.drain(..).map(|judged| (judged.server.address(), judged));
-        let mut known: HashMap<SocketAddr, Judged> = known.collect();
+        let known = self.servers.drain(..).zip(self.cases.drain(..));
+        let known = known.map(|(judged, case)| (judged.server.address(), (judged, case)));
+        let mut known: HashMap<SocketAddr, (Judged, Case)> = known.collect();
         for watched in watched {
             let (server, has_weight) = watched.live();
-            let before = known.remove(&server.address()).filter(|before| Arc::ptr_eq(&before.server, &server));
-            self.servers.push(match before {
-                Some(before) => Judged { watched: Arc::clone(watched), has_weight, ..before },
-                None => Judged {
-                    watched: Arc::clone(watched),
-                    has_weight,
-                    account: Account::open(&server),
-                    record: Record::default(),
-                    server,
-                },
-            });
+            let before = known.remove(&server.address());
+            let (account, case) = match before.filter(|(before, _)| Arc::ptr_eq(&before.server, &server)) {
+                Some((before, case)) => (before.account, case),
+                None => (Account::open(&server), Case::default()),
+            };
+            self.servers.push(Judged { watched: Arc::clone(watched), server, has_weight, account });
+            self.cases.push(case);
         }
         let had_rules = self.rules.is_some();
         self.rules = rules;
+        if rules.is_some() && !had_rules {
+            for judged in &mut self.servers {
+                // Nobody has looked, and nobody may have counted.
+                judged.account = Account::open(&judged.server);
+            }
+        }
         if rules.is_none() && had_rules {
-            let verdicts = Judge::release_all(&mut self.cases());
+            let verdicts = Judge::release_all(&mut self.cases);
             self.carry_out(verdicts, shared);
         }
     }
@@ -108,29 +120,19 @@ impl Ejector {
         }
         let Some(rules) = self.rules else { return };
         let now_ms = now.saturating_duration_since(self.began).as_millis() as u64;
-        let mut judge = std::mem::take(&mut self.judge);
-        let verdicts = judge.look(&rules, now_ms, &mut self.cases());
-        self.judge = judge;
+        for (judged, case) in self.servers.iter_mut().zip(&mut self.cases) {
+            let server = &judged.server;
+            case.seen = judged.account.take(server);
+            case.is_up = server.health() == Health::Up;
+            case.has_weight = judged.has_weight && !server.is_draining();
+        }
+        let verdicts = self.judge.look(&rules, now_ms, &mut self.cases);
         self.carry_out(verdicts, shared);
     }
 
     /// How often a server stayed in because as many were out as may be.
     pub(crate) fn held(&self) -> u64 {
         self.held
-    }
-
-    fn cases(&mut self) -> Vec<Case<'_>> {
-        let case = |judged: &'_ mut Judged| {
-            let server = &judged.server;
-            (judged.account.take(server), server.health() == Health::Up, judged.has_weight && !server.is_draining())
-        };
-        self.servers
-            .iter_mut()
-            .map(|judged| {
-                let (seen, is_up, has_weight) = case(judged);
-                Case { record: &mut judged.record, seen, is_up, has_weight }
-            })
-            .collect()
     }
 
     fn carry_out(&mut self, verdicts: Vec<Verdict>, shared: &Shared) {

@@ -138,7 +138,8 @@ impl PoolWatch {
     /// requests. `None` is a server that is not there, before or after.
     pub(crate) fn count(&self, from: Option<Standing>, to: Option<Standing>, shared: &Shared) {
         let takes = |standing: Option<Standing>| {
-            standing.is_some_and(|it| it.health == Health::Up && it.weight_percent > 0 && it.ejected.is_none())
+            standing
+                .is_some_and(|it| it.health == Health::Up && it.weight_percent > 0 && it.ejected.is_none())
         };
         let is_unknown = |standing: Option<Standing>| standing.is_some_and(|it| it.health == Health::Unknown);
         let mut tally = self.lock();

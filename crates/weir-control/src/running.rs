@@ -373,7 +373,10 @@ fn tell(event: Event) {
         }
         Event::EjectionHeld { pool, label, reason } => {
             let fields: [log::Field<'_>; 3] = [("pool", &pool), ("server", &label), ("reason", &reason)];
-            log::warn("not ejected: no more servers may be out (`eject.max`, and the last one stays)", &fields);
+            log::warn(
+                "not ejected: no more servers may be out (`eject.max`, and the last one stays)",
+                &fields,
+            );
         }
         Event::NotChecked { pool, label, reason } => {
             log::error(

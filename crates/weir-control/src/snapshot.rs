@@ -14,7 +14,9 @@ use std::{
 use weir_balance::{Algorithm, Member, Policy, Pool, Rank, WhenAllDown, ejection::Rules, sticky::Places};
 use weir_check::{PoolTargets, Speech, Target};
 use weir_config::{AccessLog, Balance, Config, Eject, Hsts, Listener, LogTarget, OwnCookie, PoolProtocol};
-use weir_http::{CookieSite, JudgedBy, ListenerSite, PoolSite, RouteSite, Site, StickyBy, StickySite, TlsSite};
+use weir_http::{
+    CookieSite, JudgedBy, ListenerSite, PoolSite, RouteSite, Site, StickyBy, StickySite, TlsSite,
+};
 use weir_route::Table;
 use weir_tls::{Seals, acme::Challenges};
 

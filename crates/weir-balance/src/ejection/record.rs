@@ -85,11 +85,17 @@ impl Record {
     }
 
     /// Whether its failures in a row are enough to take it out: how many they are, and why.
-    pub(super) fn row_of_errors(&self, rules: &Rules, now_ms: u64, pool: (u64, u64)) -> Option<(u64, String)> {
+    pub(super) fn row_of_errors(
+        &self,
+        rules: &Rules,
+        now_ms: u64,
+        pool: (u64, u64),
+    ) -> Option<(u64, String)> {
         let Row { failures, began_ms, pool_then, own } = self.row;
         let span_ms = now_ms - began_ms;
         let is_enough = failures >= rules.errors && span_ms >= ERRORS_SPAN_MS;
-        if !is_enough && !(self.is_unproven && failures >= PROBATION_ERRORS) {
+        let is_relapse = self.is_unproven && failures >= PROBATION_ERRORS;
+        if !is_enough && !is_relapse {
             return None;
         }
         let others = (pool.0 - pool_then.0).saturating_sub(own);
@@ -99,7 +105,10 @@ impl Record {
         }
         let when = if is_enough { "" } else { ", the first since it came back" };
         let span = Time { us: span_ms * 1000 };
-        Some((failures, format!("{failures} errors in a row{when}; in {span} the others failed {failed} of {others}")))
+        Some((
+            failures,
+            format!("{failures} errors in a row{when}; in {span} the others failed {failed} of {others}"),
+        ))
     }
 
     /// Takes it out; gives for how long.
@@ -127,7 +136,8 @@ impl Record {
         if self.is_unproven || self.row.failures >= rules.errors {
             self.calm_since_ms = now_ms;
         }
-        if self.ejections > 0 && !self.is_out() && now_ms.saturating_sub(self.calm_since_ms) >= rules.time_ms {
+        if self.ejections > 0 && !self.is_out() && now_ms.saturating_sub(self.calm_since_ms) >= rules.time_ms
+        {
             self.ejections -= 1;
             self.calm_since_ms = now_ms;
         }

@@ -47,7 +47,7 @@ struct Answers {
 }
 
 /// What the servers are compared with.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Comparison {
     median_us: Option<u64>,
     /// Of all servers.
@@ -86,8 +86,8 @@ impl<T: Default + Copy> Stretch<T> {
     }
 }
 
-/// Ends a round of all servers, and judges each by it.
-pub(super) fn close(rules: &Rules, now_ms: u64, cases: &mut [Case<'_>]) {
+/// Ends a round of all servers, and judges each by it. Gives what they were compared with.
+pub(super) fn close(rules: &Rules, now_ms: u64, cases: &mut [Case]) -> Comparison {
     for case in &mut *cases {
         case.record.forgive(rules, now_ms);
         let rounds = &mut case.record.rounds;
@@ -97,14 +97,16 @@ pub(super) fn close(rules: &Rules, now_ms: u64, cases: &mut [Case<'_>]) {
     let comparison = Comparison::of(cases, now_ms);
     for case in cases.iter_mut().filter(|case| case.is_usable()) {
         let rounds = &mut case.record.rounds;
-        let (is_slow, is_failing) = (comparison.finds_slow(rules, rounds), comparison.finds_failing(rules, rounds));
+        let (is_slow, is_failing) =
+            (comparison.finds_slow(rules, rounds), comparison.finds_failing(rules, rounds));
         rounds.times.judge(is_slow);
         rounds.answers.judge(is_failing);
     }
+    comparison
 }
 
 impl Comparison {
-    pub(super) fn of(cases: &[Case<'_>], now_ms: u64) -> Self {
+    fn of(cases: &[Case], now_ms: u64) -> Self {
         let usable = || cases.iter().filter(|case| case.is_usable()).map(|case| &case.record.rounds);
         let times = usable().filter_map(|rounds| rounds.times.last(now_ms)?.typical_us());
         let mut times: Vec<u64> = times.collect();

@@ -20,7 +20,7 @@ const RULES: Rules = Rules {
 struct Stage {
     rules: Rules,
     judge: Judge,
-    records: Vec<Record>,
+    cases: Vec<Case>,
     is_up: Vec<bool>,
     now_ms: u64,
 }
@@ -40,30 +40,26 @@ const SLOW: Does = Does { latency_us: 40_000, ..WELL };
 
 impl Stage {
     fn new(servers: usize, rules: Rules) -> Self {
-        let records = (0..servers).map(|_| Record::default()).collect();
-        Self { rules, judge: Judge::default(), records, is_up: vec![true; servers], now_ms: 0 }
+        let cases = (0..servers).map(|_| Case { has_weight: true, ..Case::default() }).collect();
+        Self { rules, judge: Judge::default(), cases, is_up: vec![true; servers], now_ms: 0 }
     }
 
     /// One look; what came of it, as `SERVER:WORD`.
     fn look(&mut self, does: &[Does]) -> Vec<Verdict> {
         self.now_ms += LOOK_MS;
-        let mut cases: Vec<Case<'_>> = self
-            .records
-            .iter_mut()
-            .zip(does)
-            .zip(&self.is_up)
-            .map(|((record, does), &is_up)| {
-                let sends = is_up && !record.is_out();
-                let seen = Seen {
+        for ((case, does), &is_up) in self.cases.iter_mut().zip(does).zip(&self.is_up) {
+            case.is_up = is_up;
+            case.seen = Seen::default();
+            if is_up && !case.record.is_out() {
+                case.seen = Seen {
                     good: does.good,
                     failures: does.failures,
                     tail: if does.good > 0 { does.failures.min(1) } else { does.failures },
                     times: Times::of((0..does.good).map(|_| does.latency_us)),
                 };
-                Case { record, seen: if sends { seen } else { Seen::default() }, is_up, has_weight: true }
-            })
-            .collect();
-        self.judge.look(&self.rules, self.now_ms, &mut cases)
+            }
+        }
+        self.judge.look(&self.rules, self.now_ms, &mut self.cases)
     }
 
     /// So long, until something happens: how long it took, and what it was.
@@ -92,7 +88,7 @@ impl Stage {
     }
 
     fn out(&self) -> usize {
-        self.records.iter().filter(|record| record.is_out()).count()
+        self.cases.iter().filter(|case| case.record.is_out()).count()
     }
 }
 
@@ -234,7 +230,11 @@ fn little_traffic_takes_longer_but_is_judged() {
 #[test]
 fn no_more_than_max_are_out_and_the_last_stays() {
     let check = |servers, percent, expected| {
-        assert_eq!(Rules { max_percent: percent, ..RULES }.out_max(servers), expected, "{percent}% of {servers}");
+        assert_eq!(
+            Rules { max_percent: percent, ..RULES }.out_max(servers),
+            expected,
+            "{percent}% of {servers}"
+        );
     };
     check(1, 100, 0);
     check(2, 10, 1);
@@ -296,12 +296,7 @@ fn a_smaller_max_lets_the_surplus_in() {
     stage.expect(2000, &[FAILS, FAILS, WELL, WELL], &["0: errors for 30s", "1: errors for 30s"]);
     stage.rules.max_percent = 25;
     stage.expect(200, &[WELL; 4], &["0: probation"]);
-    let mut cases: Vec<Case<'_>> = stage
-        .records
-        .iter_mut()
-        .map(|record| Case { record, seen: Seen::default(), is_up: true, has_weight: true })
-        .collect();
-    let verdicts: Vec<String> = Judge::release_all(&mut cases).iter().map(said).collect();
+    let verdicts: Vec<String> = Judge::release_all(&mut stage.cases).iter().map(said).collect();
     assert_eq!(verdicts, ["1: released"]);
 }
 
@@ -331,6 +326,36 @@ fn reasons_are_for_a_person() {
     );
 }
 
+/// Equal servers whose answers vary as answers do: half an hour of it ejects nobody.
+#[test]
+fn chance_ejects_nobody() {
+    let rules = Rules { success_percent: Some(90), latency_percent: Some(300), ..RULES };
+    for (seed, answers_max) in [(1, 2), (2, 6), (3, 40)] {
+        let mut rng = crate::Rng::new(seed);
+        let mut stage = Stage::new(4, rules);
+        for _ in 0..30 * 60 * 10 {
+            stage.now_ms += LOOK_MS;
+            for case in &mut stage.cases {
+                let seen = &mut case.seen;
+                (*seen, case.is_up) = (Seen::default(), true);
+                for _ in 0..rng.below(answers_max + 1) {
+                    if rng.below(20) == 0 {
+                        (seen.failures, seen.tail) = (seen.failures + 1, seen.tail + 1);
+                        continue;
+                    }
+                    // Exponential, and one of a hundred takes a hundred times as long.
+                    let uniform = (rng.below(1 << 30) + 1) as f64 / f64::from(1 << 30);
+                    let factor = if rng.below(100) == 0 { 1e6 } else { 1e4 };
+                    (seen.good, seen.tail) = (seen.good + 1, 0);
+                    seen.times.add(Times::of([(-uniform.ln() * factor) as u32]));
+                }
+            }
+            let verdicts = stage.judge.look(&stage.rules, stage.now_ms, &mut stage.cases);
+            assert_eq!(verdicts, [], "at most {answers_max} answers in 100 ms, after {} ms", stage.now_ms);
+        }
+    }
+}
+
 fn does() -> impl Strategy<Value = Does> {
     (0..30_u64, 0..30_u64, 1..1_000_000_u32).prop_map(|(good, failures, latency_us)| Does {
         good: good.saturating_sub(10),
@@ -355,7 +380,7 @@ proptest! {
             let (does, up): (Vec<Does>, Vec<bool>) = does.into_iter().unzip();
             stage.is_up = up[..servers].to_vec();
             for _ in 0..looks {
-                let before: Vec<bool> = stage.records.iter().map(Record::is_out).collect();
+                let before: Vec<bool> = stage.cases.iter().map(|case| case.record.is_out()).collect();
                 let verdicts = stage.look(&does[..servers]);
                 let mut told = before;
                 for verdict in &verdicts {
@@ -369,7 +394,7 @@ proptest! {
                     }
                     prop_assert!(!verdict.reason.is_empty());
                 }
-                let out: Vec<bool> = stage.records.iter().map(Record::is_out).collect();
+                let out: Vec<bool> = stage.cases.iter().map(|case| case.record.is_out()).collect();
                 prop_assert_eq!(&told, &out);
                 prop_assert!(stage.out() <= rules.out_max(servers));
                 let usable = (0..servers).filter(|&at| stage.is_up[at] && !out[at]).count();

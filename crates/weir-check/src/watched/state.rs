@@ -294,7 +294,11 @@ impl State {
         }
         self.server.set_ejected(None);
         self.tell_ejection(None, reason, shared);
-        self.stand(Standing { ejected: None, ..self.standing }, format!("no longer ejected: {reason}"), shared);
+        self.stand(
+            Standing { ejected: None, ..self.standing },
+            format!("no longer ejected: {reason}"),
+            shared,
+        );
     }
 
     /// Gives it the share that it is to have by now.

@@ -12,11 +12,13 @@ pub(crate) const FACTOR_PERCENT_MAX: u64 = 100_000;
 /// `3x` or `2.5x`, with at most two decimals; in hundredths.
 pub(crate) fn factor(text: &str) -> Result<u64, Fault> {
     let not = || {
-        Fault::new(format!("`{}` is not a factor", shown(text))).help("write a number and an `x`: `3x` or `2.5x`")
+        Fault::new(format!("`{}` is not a factor", shown(text)))
+            .help("write a number and an `x`: `3x` or `2.5x`")
     };
     let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let number = text.strip_suffix('x').unwrap_or(text);
-    let (whole, decimals) = number.split_once('.').map_or((number, "00"), |(whole, decimals)| (whole, decimals));
+    let (whole, decimals) =
+        number.split_once('.').map_or((number, "00"), |(whole, decimals)| (whole, decimals));
     let is_number = are_digits(whole) && are_digits(decimals) && decimals.len() <= 2;
     if !is_number || (whole.len() > 1 && whole.starts_with('0')) {
         return Err(match text.strip_suffix('%').and_then(|digits| digits.parse::<u64>().ok()) {
@@ -45,7 +47,9 @@ mod tests {
     fn a_factor_is_a_number_and_an_x() {
         let check = |text: &str, expected: Result<u64, &str>| match (factor(text), expected) {
             (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{text}"),
-            (Err(fault), Err(expected)) => assert!(fault.message.contains(expected), "{text}: {}", fault.message),
+            (Err(fault), Err(expected)) => {
+                assert!(fault.message.contains(expected), "{text}: {}", fault.message);
+            }
             (found, _) => panic!("{text}: {found:?}"),
         };
         check("3x", Ok(300));

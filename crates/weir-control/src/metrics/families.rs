@@ -186,7 +186,8 @@ fn servers(out: &mut Exposition, registry: &Registry) {
 }
 
 fn checks(out: &mut Exposition, state: &State) {
-    let help = "1 while no server of the pool takes requests: all are down, ejected, drain or have no weight.";
+    let help =
+        "1 while no server of the pool takes requests: all are down, ejected, drain or have no weight.";
     let mut family = out.gauge("weir_pool_all_down", help);
     for (pool, all_down) in state.checker.all_down() {
         family.sample(&[("pool", &pool)], u64::from(all_down));

@@ -79,7 +79,8 @@ fn a_key_that_it_has_taken_stays_with_it() {
         let now = homes();
         let moved_from = now.iter().zip(&before).filter(|(now, before)| **before == 0 && **now != 0).count();
         assert_eq!(moved_from, 0, "at {percent}%");
-        let strangers = now.iter().zip(&whole).filter(|(now, whole)| **now != **whole && **whole != 0).count();
+        let strangers =
+            now.iter().zip(&whole).filter(|(now, whole)| **now != **whole && **whole != 0).count();
         assert_eq!(strangers, 0, "at {percent}%: keys of other servers stay where they are");
         before = now;
     }

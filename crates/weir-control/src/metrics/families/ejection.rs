@@ -15,7 +15,8 @@ pub(super) fn write(out: &mut Exposition, registry: &Registry, state: &State) {
             })
         })
     };
-    let mut family = out.gauge("weir_server_ejected", "1 while the server is out for what traffic has shown.");
+    let mut family =
+        out.gauge("weir_server_ejected", "1 while the server is out for what traffic has shown.");
     for (labels, server, is_large) in servers() {
         let is_out = server.ejected().is_some();
         if is_out || !is_large {
@@ -36,13 +37,18 @@ pub(super) fn write(out: &mut Exposition, registry: &Registry, state: &State) {
         .filter(|pool| pool.servers.len() > EMPTY_HISTOGRAMS_MAX)
         .map(|pool| pool.name.as_str())
         .collect();
-    let mut family = out.counter("weir_server_ejections", "How often traffic has taken the server out, by cause.");
+    let mut family =
+        out.counter("weir_server_ejections", "How often traffic has taken the server out, by cause.");
     for status in state.checker.statuses() {
         let is_large = large.contains(&status.pool.as_str());
         for (cause, times) in Cause::ALL.into_iter().zip(status.ejections) {
             // Most pools are judged by errors alone.
             if times > 0 || (cause == Cause::Errors && !is_large) {
-                let labels = [("pool", status.pool.as_str()), ("server", status.label.as_str()), ("cause", cause.word())];
+                let labels = [
+                    ("pool", status.pool.as_str()),
+                    ("server", status.label.as_str()),
+                    ("cause", cause.word()),
+                ];
                 family.sample(&labels, times);
             }
         }
