@@ -161,7 +161,7 @@ impl Judge {
         let mut verdicts = Vec::new();
         release(rules, now_ms, cases, &mut verdicts);
         if self.round_ends(now_ms) {
-            self.comparison = rounds::close(rules, now_ms, cases);
+            rounds::close(rules, now_ms, cases, &mut self.comparison);
         }
         self.eject(rules, now_ms, cases, &mut verdicts);
         verdicts

@@ -52,6 +52,8 @@ pub(super) struct Comparison {
     median_us: Option<u64>,
     /// Of all servers.
     answers: Answers,
+    /// Typical times in order; kept for its room.
+    times: Vec<u64>,
 }
 
 impl Rounds {
@@ -86,15 +88,15 @@ impl<T: Default + Copy> Stretch<T> {
     }
 }
 
-/// Ends a round of all servers, and judges each by it. Gives what they were compared with.
-pub(super) fn close(rules: &Rules, now_ms: u64, cases: &mut [Case]) -> Comparison {
+/// Ends a round of all servers, and judges each by it.
+pub(super) fn close(rules: &Rules, now_ms: u64, cases: &mut [Case], comparison: &mut Comparison) {
     for case in &mut *cases {
         case.record.forgive(rules, now_ms);
         let rounds = &mut case.record.rounds;
         rounds.times.close(|times| times.count >= ROUND_TIMES_MIN, now_ms);
         rounds.answers.close(|answers| answers.all >= ROUND_ANSWERS_MIN, now_ms);
     }
-    let comparison = Comparison::of(cases, now_ms);
+    comparison.update(cases, now_ms);
     for case in cases.iter_mut().filter(|case| case.is_usable()) {
         let rounds = &mut case.record.rounds;
         let (is_slow, is_failing) =
@@ -102,22 +104,21 @@ pub(super) fn close(rules: &Rules, now_ms: u64, cases: &mut [Case]) -> Compariso
         rounds.times.judge(is_slow);
         rounds.answers.judge(is_failing);
     }
-    comparison
 }
 
 impl Comparison {
-    fn of(cases: &[Case], now_ms: u64) -> Self {
+    fn update(&mut self, cases: &[Case], now_ms: u64) {
         let usable = || cases.iter().filter(|case| case.is_usable()).map(|case| &case.record.rounds);
-        let times = usable().filter_map(|rounds| rounds.times.last(now_ms)?.typical_us());
-        let mut times: Vec<u64> = times.collect();
-        times.sort_unstable();
-        let answers = usable().filter_map(|rounds| rounds.answers.last(now_ms)).fold(
-            Answers::default(),
-            |sum, answers| Answers { good: sum.good + answers.good, all: sum.all + answers.all },
-        );
+        self.times.clear();
+        self.times.extend(usable().filter_map(|rounds| rounds.times.last(now_ms)?.typical_us()));
+        self.times.sort_unstable();
         // Of an even number the lower: of two servers, one is compared with the other.
-        let median_us = times.get(times.len().saturating_sub(1) / 2).copied().filter(|_| times.len() > 1);
-        Self { median_us, answers }
+        let middle = self.times.len().saturating_sub(1) / 2;
+        self.median_us = self.times.get(middle).copied().filter(|_| self.times.len() > 1);
+        self.answers = usable().filter_map(|rounds| rounds.answers.last(now_ms)).fold(
+            Answers::default(),
+            |sum, more| Answers { good: sum.good + more.good, all: sum.all + more.all },
+        );
     }
 
     /// What its last rounds say against a server.
