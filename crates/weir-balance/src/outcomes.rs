@@ -45,7 +45,7 @@ pub struct Seen {
     pub failures: u64,
     /// The longest row of failures at the end, in one worker.
     pub tail: u64,
-    /// The times of good answers.
+    /// The times of good answers, and of those that were not waited for.
     pub times: Times,
 }
 
@@ -71,6 +71,10 @@ impl Outcomes {
         if self.in_a_row.load(Relaxed) != 0 {
             self.in_a_row.store(0, Relaxed);
         }
+        self.count_time(latency_us);
+    }
+
+    pub(crate) fn count_time(&self, latency_us: Option<u32>) {
         if let Some(latency_us) = latency_us {
             add(&self.timed, 1);
             add(&self.logs, log_of(latency_us));
@@ -182,6 +186,9 @@ mod tests {
         server.count(1, true, None);
         let seen = account.take(&server);
         assert_eq!((seen.good, seen.failures, seen.tail), (0, 1, 1), "a row counts as far as it is new");
+        server.count_time(0, Some(7));
+        let seen = account.take(&server);
+        assert_eq!((seen.good, seen.failures, seen.times.typical_us()), (0, 0, Some(7)));
         server.count(1, false, None);
         let seen = account.take(&server);
         assert_eq!((seen.good, seen.failures, seen.tail, seen.times.typical_us()), (1, 0, 0, None));

@@ -203,6 +203,11 @@ impl Server {
         self.lanes[worker].outcomes.count(failed, latency_us);
     }
 
+    /// Counts how long a request has taken so far whose answer nobody waits for any more. Called as [`Server::count`].
+    pub fn count_time(&self, worker: usize, latency_us: Option<u32>) {
+        self.lanes[worker].outcomes.count_time(latency_us);
+    }
+
     /// What each worker has counted.
     pub(crate) fn outcomes(&self) -> impl Iterator<Item = &Outcomes> {
         self.lanes.iter().map(|lane| &lane.outcomes)

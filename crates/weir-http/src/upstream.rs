@@ -219,7 +219,15 @@ impl Upstream {
     /// The head of the answer has come, or it is clear that none comes.
     pub(crate) fn answered(&mut self, deadlines: &Deadlines, failed: bool) {
         if std::mem::take(&mut self.is_awaited) {
-            self.lease.link.observe(self.sent.take(), failed, deadlines);
+            let came = if failed { Came::Failure } else { Came::Answer };
+            self.lease.link.observe(self.sent.take(), came, deadlines);
+        }
+    }
+
+    /// Another server has answered the same request first: so long this one has taken at least.
+    pub(crate) fn outrun(&mut self, deadlines: &Deadlines) {
+        if std::mem::take(&mut self.is_awaited) {
+            self.lease.link.observe(self.sent.take(), Came::Nothing, deadlines);
         }
     }
 
@@ -251,12 +259,12 @@ impl Idle {
 impl ServerLink {
     /// No answer can come: it could not be reached.
     pub(crate) fn unreachable(&self, deadlines: &Deadlines) {
-        self.observe(None, true, deadlines);
+        self.observe(None, Came::Failure, deadlines);
     }
 
     /// Tells whoever wants to know what came of a request: the algorithm, and who judges the server. `sent` is when it went
     /// out, if that was noted.
-    fn observe(&self, sent: Option<Duration>, failed: bool, deadlines: &Deadlines) {
+    fn observe(&self, sent: Option<Duration>, came: Came, deadlines: &Deadlines) {
         let (wants, judged_by) = {
             let seat = self.seat.borrow();
             (seat.wants, seat.judged_by)
@@ -264,9 +272,15 @@ impl ServerLink {
         let now = if sent.is_some() || wants.answers { deadlines.now() } else { Duration::ZERO };
         let latency_us = sent.map(|sent| now.saturating_sub(sent).as_micros().min(u32::MAX.into()) as u32);
         if judged_by.outcomes {
-            self.server.count(self.worker, failed, latency_us.filter(|_| judged_by.times));
+            let latency_us = latency_us.filter(|_| judged_by.times);
+            match came {
+                // It may answer yet, or never: neither is known, only the time.
+                Came::Nothing => self.server.count_time(self.worker, latency_us),
+                Came::Answer | Came::Failure => self.server.count(self.worker, came == Came::Failure, latency_us),
+            }
         }
         // The algorithm may have come with a reload while the request was on its way.
+        let failed = came == Came::Failure;
         if wants.answers && (failed || latency_us.is_some()) {
             let observation = Observation { latency_us: latency_us.unwrap_or_default(), failed };
             self.tell(|picker, _| picker.observe(&self.server, observation, milliseconds(now)));
@@ -283,6 +297,15 @@ impl ServerLink {
     pub(crate) fn address(&self) -> SocketAddr {
         self.server.address()
     }
+}
+
+/// What came of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Came {
+    Answer,
+    Failure,
+    /// Nothing yet, and it is not waited for any more.
+    Nothing,
 }
 
 impl Seat {
