@@ -276,7 +276,8 @@ impl ServerLink {
             match came {
                 // It may answer yet, or never: neither is known, only the time.
                 Came::Nothing => self.server.count_time(self.worker, latency_us),
-                Came::Answer | Came::Failure => self.server.count(self.worker, came == Came::Failure, latency_us),
+                Came::Answer => self.server.count(self.worker, false, latency_us),
+                Came::Failure => self.server.count(self.worker, true, latency_us),
             }
         }
         // The algorithm may have come with a reload while the request was on its way.
