@@ -9,6 +9,7 @@ mod reload;
 mod round_robin;
 mod rules;
 mod tiers;
+mod warming;
 
 use std::sync::Arc;
 

@@ -17,6 +17,7 @@ use crate::{
     running::State,
 };
 
+mod ejection;
 mod sticky;
 mod tls;
 
@@ -36,6 +37,7 @@ pub(crate) fn text(state: &State) -> String {
     queues(&mut out, &registry);
     sticky::write(&mut out, &registry);
     checks(&mut out, state);
+    ejection::write(&mut out, &registry, state);
     tls::write(&mut out, &registry, state);
     limits(&mut out, &registry, state);
     out.finish()
@@ -196,7 +198,8 @@ fn queues(out: &mut Exposition, registry: &Registry) {
 }
 
 fn checks(out: &mut Exposition, state: &State) {
-    let help = "1 while no server of the pool takes requests: all are down, drain or have no weight.";
+    let help =
+        "1 while no server of the pool takes requests: all are down, ejected, drain or have no weight.";
     let mut family = out.gauge("weir_pool_all_down", help);
     for (pool, all_down) in state.checker.all_down() {
         family.sample(&[("pool", &pool)], u64::from(all_down));
@@ -233,6 +236,8 @@ fn limits(out: &mut Exposition, registry: &Registry, state: &State) {
         family.sample(&[("limit", limit.name())], times);
     }
     family.sample(&[("limit", "connect_failure_queue")], state.checker.passive_dropped());
+    let held = state.checker.ejections_held();
+    family.sample(&[("limit", "eject.max")], held.iter().map(|(_, times)| times).sum());
 }
 
 fn sum<T>(blocks: &[Arc<T>], get: impl Fn(&T) -> &Counter) -> u64 {

@@ -138,7 +138,7 @@ impl<'a> Relay<'a> {
     fn win(&mut self, second: Second) {
         let mut first = mem::replace(self.upstream, second.upstream);
         // So long it has taken at least.
-        first.answered(&self.connection.worker.deadlines, false);
+        first.outrun(&self.connection.worker.deadlines);
         first.wire.reset_when_closed();
         self.upstream.link().counters.hedges_won.add(1);
         self.desk.response = second.response;
