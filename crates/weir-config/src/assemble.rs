@@ -3,6 +3,7 @@
 //!
 //! It runs over a file with errors too, so that all errors come at once; the result is thrown away then.
 
+mod balance;
 mod certificate;
 mod health;
 mod listener;

@@ -5,6 +5,7 @@
 //! No engine sees YAML, or a value that it must check again. Only certificates and keys are named and not read: their
 //! files change while the configuration stays.
 
+mod balance;
 mod health;
 mod http;
 mod sticky;
@@ -14,6 +15,7 @@ use std::{net::SocketAddr, num::NonZeroU16, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 
+pub use balance::*;
 pub use health::*;
 pub use http::*;
 pub use sticky::*;
@@ -319,35 +321,6 @@ pub enum PoolProtocol {
     H2,
     /// With TLS what the server chooses by ALPN, without it HTTP/1.1.
     Auto,
-}
-
-/// How a server is picked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Balance {
-    RoundRobin,
-    LeastRequests,
-    Random,
-    /// Power of two choices: the less loaded of two random servers.
-    P2c,
-    /// The one that is expected to answer first, of a few random ones.
-    PeakEwma,
-    Hash(HashKey),
-}
-
-/// What is hashed to pick a server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HashKey {
-    /// The address of the client.
-    ClientIp,
-    /// The value of this field (lower-case name); requests without it are spread at random.
-    Header(String),
-    /// The value of this cookie; requests without it are spread at random.
-    Cookie(String),
-    /// The path, without the query.
-    Path,
-    /// The value of this query parameter; requests without it are spread at random.
-    Query(String),
 }
 
 /// One server of a pool.

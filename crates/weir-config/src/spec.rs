@@ -4,6 +4,7 @@
 //! page. A key that the design names but no engine does yet is [`Status::Later`]: it is refused as `not
 //! supported yet`, so that nobody believes in a protection that is not there.
 
+mod balance;
 mod certificate;
 mod health;
 mod listener;

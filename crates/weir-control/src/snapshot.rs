@@ -196,7 +196,9 @@ fn pool_site(
         Balance::Random => (Algorithm::Random, None),
         Balance::P2c => (Algorithm::P2c, None),
         Balance::PeakEwma => (Algorithm::PeakEwma, None),
-        Balance::Hash(key) => (Algorithm::Hash { bound_percent: None }, Some(key.clone())),
+        Balance::Hash { key, bound_percent } => {
+            (Algorithm::Hash { bound_percent: *bound_percent }, Some(key.clone()))
+        }
     };
     let live = Pool::new(
         pool.name.clone(),

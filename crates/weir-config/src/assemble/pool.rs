@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
-use super::{Once, health, sticky, tls, to_usize};
+use super::{Once, balance, health, sticky, tls, to_usize};
 use crate::{
-    Balance, HashKey, KeepAlive, Pool, PoolProtocol, Server, WhenAllDown,
+    KeepAlive, Pool, PoolProtocol, Server, WhenAllDown,
     fill::first_at,
     filled::{Entry, Filled},
     kind::Value,
@@ -21,7 +21,7 @@ pub(super) fn pool(entry: &Entry, findings: &mut Findings) -> Pool {
     };
     Pool {
         name: entry.name.clone(),
-        balance: balance(pool.get("balance")),
+        balance: balance::balance(pool.get("balance")),
         protocol,
         tls: pool.get("tls").map(|node| tls::pool(entry, node, findings)),
         servers: servers(entry, findings),
@@ -40,21 +40,6 @@ pub(super) fn pool(entry: &Entry, findings: &mut Findings) -> Pool {
             .get("sticky")
             .filter(|sticky| sticky.section().is_some())
             .map(|node| sticky::sticky(node, findings)),
-    }
-}
-
-fn balance(node: Option<&Filled>) -> Balance {
-    match node.and_then(Filled::as_word) {
-        Some("least_requests") => return Balance::LeastRequests,
-        Some("random") => return Balance::Random,
-        Some("p2c") => return Balance::P2c,
-        Some("peak_ewma") => return Balance::PeakEwma,
-        Some("client_ip") => return Balance::Hash(HashKey::ClientIp),
-        _ => {}
-    }
-    match node.and_then(|node| node.get("hash")).and_then(Filled::value) {
-        Some(Value::Hash(key)) => Balance::Hash(key.clone()),
-        _ => Balance::RoundRobin,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the JSON Schema says about a kind.
 
-use super::Kind;
+use super::{Kind, share};
 use crate::{CipherSuite, json::Json, spec::Status};
 
 impl Kind {
@@ -62,7 +62,12 @@ impl Kind {
                 let range = pattern("^[2-5][0-9]{2}(-[2-5][0-9]{2})?$");
                 Json::object([("anyOf", Json::List(vec![integer(200, 599), range]))])
             }
-            Kind::HashKey => pattern("^(path|(header|cookie|query):.+)$"),
+            Kind::Bound => Json::object([
+                ("type", Json::text("number")),
+                ("exclusiveMinimum", Json::Number(1)),
+                ("maximum", Json::Number(share::BOUND_PERCENT_MAX / 100)),
+            ]),
+            Kind::HashKey => pattern("^(client_ip|path|(header|cookie|query):.+)$"),
             Kind::StickyKey => pattern("^(client_ip|header:.+)$"),
             Kind::LogTarget => pattern("^(stdout|stderr|.*/[^/]+)$"),
         }

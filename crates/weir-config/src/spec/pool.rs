@@ -2,6 +2,7 @@
 
 use super::{
     List, Section, Shape, Word,
+    balance::{ALGORITHMS, BALANCE},
     health::{HEALTH, NO_HEALTH},
     key, later,
     sticky::STICKY,
@@ -37,27 +38,6 @@ pub(super) static POOL: Section = Section {
         later("discover", "Servers found through DNS."),
         later("on_role_change", "What happens to sessions when a database changes its primary."),
     ],
-    choices: &[],
-};
-
-static ALGORITHMS: [Word; 6] = [
-    word("round_robin", "one after the other, by weight"),
-    word("least_requests", "the one with the fewest open requests, by weight"),
-    word("random", "any, by weight"),
-    word("p2c", "the less loaded of two random ones"),
-    word("client_ip", "always the same one for one client address"),
-    word("peak_ewma", "the one that is expected to answer first, of a few random ones"),
-];
-
-static BALANCE: Section = Section {
-    path: "pools.NAME.balance",
-    doc: "Always the same server for one value.",
-    keys: &[key(
-        "hash",
-        Shape::One(Kind::HashKey),
-        "`path`, `\"header:NAME\"`, `\"cookie:NAME\"` or `\"query:NAME\"`; requests without it are spread at random.",
-    )
-    .required()],
     choices: &[],
 };
 

@@ -42,6 +42,6 @@ fn word(balance: &Balance) -> &'static str {
         Balance::Random => "random",
         Balance::P2c => "p2c",
         Balance::PeakEwma => "peak_ewma",
-        Balance::Hash(_) => "hash",
+        Balance::Hash { .. } => "hash",
     }
 }
