@@ -9,6 +9,7 @@ mod health;
 mod listener;
 mod named;
 mod pool;
+mod resilience;
 mod route;
 mod shadow;
 mod sticky;

@@ -3,6 +3,7 @@
 //! One `match` per question; what a kind needs to answer lies in the module of its family.
 
 pub(crate) mod address;
+pub(crate) mod bound;
 pub(crate) mod check;
 pub(crate) mod header;
 pub(crate) mod host;
@@ -10,8 +11,8 @@ pub(crate) mod number;
 pub(crate) mod path;
 pub(crate) mod pattern;
 mod plain;
+pub(crate) mod resilience;
 mod schema;
-pub(crate) mod share;
 
 pub(crate) mod status;
 pub(crate) mod text;
@@ -22,8 +23,8 @@ use std::{net::SocketAddr, time::Duration};
 use ipnet::IpNet;
 
 use crate::{
-    Challenge, CipherSuite, HashKey, HostPattern, JsonScalar, PathPattern, Rate, Sought, TlsVersion,
-    ValuePattern,
+    Challenge, CipherSuite, HashKey, HedgeAfter, HostPattern, JsonScalar, PathPattern, Rate, RetryCondition,
+    Sought, TlsVersion, ValuePattern,
     nearest::nearest,
     report::shown,
     spec::{Status, Word},
@@ -43,6 +44,8 @@ pub(crate) enum Kind {
     Count { min: u64, max: u64 },
     /// A whole number, or `auto`.
     CountOrAuto { min: u64, max: u64 },
+    /// `20%`: a whole number of hundredths, and its limits.
+    Share { min: u64, max: u64 },
     /// `true` or `false`.
     Bool,
     /// One of these.
@@ -133,6 +136,10 @@ pub(crate) enum Kind {
     JsonPointer,
     /// A single value in JSON.
     JsonScalar,
+    /// A failure after which a request is tried again.
+    RetryCondition,
+    /// A duration, or a percentile like `p95`.
+    HedgeDelay,
 }
 
 /// A parsed single value.
@@ -158,6 +165,8 @@ pub(crate) enum Value {
     Challenge(Challenge),
     Sought(Sought),
     Json(JsonScalar),
+    Retry(RetryCondition),
+    Hedge(HedgeAfter),
 }
 
 /// Why a value is refused.
@@ -188,6 +197,7 @@ impl Kind {
             Kind::CountOrAuto { .. } if text == "auto" => Ok(Value::Auto),
             Kind::Count { min, max } => number::count(text, min, max, "").map(Value::Number),
             Kind::CountOrAuto { min, max } => number::count(text, min, max, "`auto` or ").map(Value::Number),
+            Kind::Share { min, max } => number::share(text, min, max).map(Value::Number),
             Kind::Bool => plain::boolean(text).map(Value::Bool),
             Kind::Word(words) => word(text, words, scalar.quoted).map(Value::Word),
             Kind::Name | Kind::PoolName | Kind::CertificateName => text::name(text).map(as_written),
@@ -212,7 +222,7 @@ impl Kind {
             Kind::RedirectStatus => status::redirect(text).map(Value::Number),
             Kind::StatusRange => status::range(text).map(|(from, to)| Value::Range(from, to)),
             Kind::HashKey => text::hash_key(text).map(Value::Hash),
-            Kind::Bound => share::bound(text).map(Value::Number),
+            Kind::Bound => bound::bound(text).map(Value::Number),
             Kind::StickyKey => text::sticky_key(text).map(Value::Hash),
             Kind::LogTarget => text::log_target(text).map(as_written),
             Kind::Rate => tls::rate(text).map(Value::Rate),
@@ -231,6 +241,8 @@ impl Kind {
             Kind::Sought => check::sought(text).map(Value::Sought),
             Kind::JsonPointer => check::json_pointer(text).map(as_written),
             Kind::JsonScalar => check::json_scalar(scalar).map(Value::Json),
+            Kind::RetryCondition => resilience::condition(text).map(Value::Retry),
+            Kind::HedgeDelay => resilience::hedge_delay(text).map(Value::Hedge),
         }
     }
 
@@ -241,6 +253,7 @@ impl Kind {
             Kind::Size { .. } => "a size like `16KiB`",
             Kind::Count { .. } => "a whole number",
             Kind::CountOrAuto { .. } => "`auto` or a whole number",
+            Kind::Share { .. } => "a share like `20%`",
             Kind::Bool => "`true` or `false`",
             Kind::Word(words) => return listed(words),
             Kind::Name => "a name",
@@ -283,6 +296,8 @@ impl Kind {
             Kind::Sought => "text or `~ REGEX`",
             Kind::JsonPointer => "a JSON pointer like `/status`",
             Kind::JsonScalar => "text, a number, `true` or `false`",
+            Kind::RetryCondition => "a failure like `connect_failure` or `503`",
+            Kind::HedgeDelay => "a time like `50ms`, or `p95`",
         };
         what.to_owned()
     }

@@ -8,6 +8,7 @@
 mod balance;
 mod health;
 mod http;
+mod resilience;
 mod sticky;
 mod tls;
 
@@ -18,6 +19,7 @@ use ipnet::IpNet;
 pub use balance::*;
 pub use health::*;
 pub use http::*;
+pub use resilience::*;
 pub use sticky::*;
 pub use tls::*;
 
@@ -150,8 +152,12 @@ pub struct Route {
     pub request_headers: HeaderEdits,
     /// Edits of the response's header fields.
     pub response_headers: HeaderEdits,
-    /// From the last byte of the request to the end of the answer's head.
+    /// From the last byte of the request to the end of the answer's head, over all attempts.
     pub timeout: Duration,
+    /// Further attempts after a failure.
+    pub retry: Retry,
+    /// A second request when the first is slow.
+    pub hedge: Option<Hedge>,
 }
 
 /// `match`: all that is written must hold.
@@ -310,6 +316,10 @@ pub struct Pool {
     pub keep_alive: KeepAlive,
     /// Keeps clients on their servers; `None`: each request is balanced anew.
     pub sticky: Option<Sticky>,
+    /// Requests that wait for a server that has room.
+    pub queue: Option<Queue>,
+    /// What the pool is asked to bear at most.
+    pub circuit_breaker: CircuitBreaker,
 }
 
 /// What the servers of a pool speak.
@@ -334,6 +344,8 @@ pub struct Server {
     pub weight: u16,
     /// Takes requests only while no other server is up.
     pub backup: bool,
+    /// `max_connections`: the most requests in flight, over all workers.
+    pub requests_max: Option<u32>,
     /// Where its checks go.
     pub check: SocketAddr,
 }

@@ -9,6 +9,7 @@ mod certificate;
 mod health;
 mod listener;
 mod pool;
+mod resilience;
 mod root;
 mod route;
 mod sticky;

@@ -10,7 +10,8 @@ mod paths;
 use std::{net::IpAddr, time::Duration};
 
 use weir_config::{
-    Action, HeaderEdits, HostPattern, Match, PathPattern, Pattern, PoolIndex, Rewrite, Route, ValuePattern,
+    Action, HeaderEdits, HostPattern, Match, PathPattern, Pattern, PoolIndex, Retry, Rewrite, Route,
+    ValuePattern,
 };
 
 use crate::{Request, Table};
@@ -136,6 +137,8 @@ fn table(matches: impl IntoIterator<Item = Match>) -> Table {
         request_headers: HeaderEdits::default(),
         response_headers: HeaderEdits::default(),
         timeout: Duration::from_secs(1),
+        retry: Retry::default(),
+        hedge: None,
     };
     let routes: Vec<Route> = matches.into_iter().map(route).collect();
     Table::new(&routes)

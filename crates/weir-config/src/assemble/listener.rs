@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use super::{Once, bind, named::Named, route, shadow, tls, to_u32, to_usize};
 use crate::{
     Action, ForwardedFields, Http2Settings, HttpProtocols, HttpSettings, Listener, Match, PoolIndex, Rate,
-    Rewrite, Route,
+    Retry, Rewrite, Route,
     fill::first_at,
     filled::Filled,
     kind::Value,
@@ -61,6 +61,8 @@ fn whole(node: &Filled, name: &str, pools: &mut Named, findings: &mut Findings) 
         request_headers: Default::default(),
         response_headers: Default::default(),
         timeout: crate::settle::ROUTE_TIMEOUT,
+        retry: Retry::default(),
+        hedge: None,
     })
 }
 

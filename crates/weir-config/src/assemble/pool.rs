@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Once, balance, health, sticky, tls, to_usize};
+use super::{Once, balance, health, resilience, sticky, tls, to_u32, to_usize};
 use crate::{
     KeepAlive, Pool, PoolProtocol, Server, WhenAllDown,
     fill::first_at,
@@ -19,7 +19,7 @@ pub(super) fn pool(entry: &Entry, findings: &mut Findings) -> Pool {
         Some("auto") => PoolProtocol::Auto,
         _ => PoolProtocol::Http1,
     };
-    Pool {
+    let checked = Pool {
         name: entry.name.clone(),
         balance: balance::balance(pool.get("balance")),
         protocol,
@@ -40,7 +40,11 @@ pub(super) fn pool(entry: &Entry, findings: &mut Findings) -> Pool {
             .get("sticky")
             .filter(|sticky| sticky.section().is_some())
             .map(|node| sticky::sticky(node, findings)),
-    }
+        queue: resilience::queue(pool),
+        circuit_breaker: resilience::circuit_breaker(pool),
+    };
+    resilience::check_queue(&checked, pool, findings);
+    checked
 }
 
 fn servers(pool: &Entry, findings: &mut Findings) -> Vec<Server> {
@@ -66,6 +70,7 @@ fn servers(pool: &Entry, findings: &mut Findings) -> Vec<Server> {
             name,
             weight: u16::try_from(node.number("weight")).unwrap_or(u16::MAX),
             backup: matches!(node.get("backup").and_then(Filled::value), Some(Value::Bool(true))),
+            requests_max: Some(to_u32(node.number("max_connections"))).filter(|max| *max > 0),
             check: check(node, pool, *address, findings),
         });
     }

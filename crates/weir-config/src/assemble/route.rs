@@ -1,6 +1,6 @@
 //! `listeners[].routes[]`.
 
-use super::{Once, listener::networks, named::Named, sticky, to_u32};
+use super::{Once, listener::networks, named::Named, resilience, sticky, to_u32};
 use crate::{
     Action, HeaderEdits, Match, PathPattern, PoolIndex, Redirect, Respond, Rewrite, Route, ValuePattern,
     fill::first_at,
@@ -30,13 +30,15 @@ pub(super) fn route(node: &Filled, pools: &mut Named, findings: &mut Findings) -
             Some(_) => node.duration("timeout"),
             None => crate::settle::ROUTE_TIMEOUT,
         },
+        retry: resilience::retry(node, findings),
+        hedge: resilience::hedge(node),
     }
 }
 
 /// What only concerns a server means nothing where no server is asked.
 fn no_upstream(node: &Filled, findings: &mut Findings) {
     let Some(section) = node.section() else { return };
-    for name in ["rewrite", "request_headers", "timeout"] {
+    for name in ["rewrite", "request_headers", "timeout", "retry", "hedge"] {
         if let Some(entry) = section.entry(name) {
             let message = format!("`{name}` has no effect here: this route asks no server");
             findings.error(entry.span, message);

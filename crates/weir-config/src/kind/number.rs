@@ -1,4 +1,4 @@
-//! Durations, sizes, and counts.
+//! Durations, sizes, counts, and shares.
 
 use std::time::Duration;
 
@@ -150,6 +150,28 @@ pub(crate) fn count(text: &str, min: u64, max: u64, or: &str) -> Result<u64, Fau
     match digits.parse() {
         Ok(count) if (min..=max).contains(&count) => Ok(count),
         _ => Err(Fault::new(format!("`{}` is out of range: expected {min} to {max}", shown(text)))),
+    }
+}
+
+/// `20%`, within limits in hundredths.
+pub(crate) fn share(text: &str, min: u64, max: u64) -> Result<u64, Fault> {
+    let (digits, unit) = split(text);
+    let not = || Fault::new(format!("`{}` is not a share", shown(text))).help("write a whole number: `20%`");
+    match unit {
+        "%" => {}
+        "" if !digits.is_empty() => return Err(meant(text, "has no unit", &format!("{digits}%"))),
+        _ => {
+            let fraction = text.parse::<f64>().ok().filter(|share| (0.0..=1.0).contains(share));
+            return Err(match fraction {
+                Some(share) => meant(text, "is not a share", &format!("{}%", (share * 100.0).round())),
+                None => not(),
+            });
+        }
+    }
+    match digits.parse() {
+        Ok(share) if (min..=max).contains(&share) => Ok(share),
+        Ok(_) => Err(Fault::new(format!("`{}` is out of range: expected {min}% to {max}%", shown(text)))),
+        Err(_) => Err(not()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the JSON Schema says about a kind.
 
-use super::{Kind, share};
+use super::{Kind, bound};
 use crate::{CipherSuite, json::Json, spec::Status};
 
 impl Kind {
@@ -13,6 +13,7 @@ impl Kind {
                 let auto = Json::object([("const", Json::text("auto"))]);
                 Json::object([("anyOf", Json::List(vec![auto, integer(min, max)]))])
             }
+            Kind::Share { .. } => pattern("^[0-9]+%$"),
             Kind::Bool => Json::object([("type", Json::text("boolean"))]),
             Kind::Word(words) => {
                 let built = words.iter().filter(|word| word.status == Status::Built);
@@ -65,9 +66,14 @@ impl Kind {
             Kind::Bound => Json::object([
                 ("type", Json::text("number")),
                 ("exclusiveMinimum", Json::Number(1)),
-                ("maximum", Json::Number(share::BOUND_PERCENT_MAX / 100)),
+                ("maximum", Json::Number(bound::BOUND_PERCENT_MAX / 100)),
             ]),
             Kind::HashKey => pattern("^(client_ip|path|(header|cookie|query):.+)$"),
+            Kind::RetryCondition => {
+                let word = pattern("^([a-z_]+|[45][0-9]{2}(-[45][0-9]{2})?)$");
+                Json::object([("anyOf", Json::List(vec![integer(400, 599), word]))])
+            }
+            Kind::HedgeDelay => pattern("^([0-9]+(ms|s|m|h)|p[5-9][0-9])$"),
             Kind::StickyKey => pattern("^(client_ip|header:.+)$"),
             Kind::LogTarget => pattern("^(stdout|stderr|.*/[^/]+)$"),
         }

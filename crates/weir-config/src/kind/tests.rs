@@ -76,6 +76,49 @@ fn counts() {
 }
 
 #[test]
+fn shares() {
+    let kind = Kind::Share { min: 1, max: 100 };
+    check(kind, "20%", "Number(20)");
+    check(kind, "0%", "`0%` is out of range: expected 1% to 100%");
+    check(kind, "101%", "`101%` is out of range: expected 1% to 100%");
+    check(kind, "20", "`20` has no unit, did you mean `20%`?");
+    check(kind, "0.2", "`0.2` is not a share, did you mean `20%`?");
+    check(kind, "some", "`some` is not a share; write a whole number: `20%`");
+    check(
+        kind,
+        "99999999999999999999%",
+        "`99999999999999999999%` is not a share; write a whole number: `20%`",
+    );
+}
+
+#[test]
+fn failures() {
+    let kind = Kind::RetryCondition;
+    check(kind, "connect_failure", "Retry(ConnectFailure)");
+    check(kind, "503", "Retry(Status(503, 503))");
+    check_quoted(kind, "502-504", "Retry(Status(502, 504))");
+    check(kind, "grpc_unavailable", "Retry(Grpc(14))");
+    let expected = "`connect_failure`, `reset`, `timeout`, `grpc_cancelled`, `grpc_deadline_exceeded`, `grpc_resource_exhausted`, `grpc_aborted`, `grpc_internal`, `grpc_unavailable`";
+    let expected = format!("expected a status like `503` or `502-504`, {expected}");
+    check(
+        kind,
+        "conect_failure",
+        &format!("unknown value `conect_failure`, did you mean `connect_failure`?; {expected}"),
+    );
+    check(kind, "always", &format!("unknown value `always`; {expected}"));
+    check(kind, "200", "`200` is not a failure; statuses from 400 to 599 can be tried again");
+    check(kind, "5xx", "`5xx` is not a range, did you mean `500-599`?");
+}
+
+#[test]
+fn delays_of_a_hedge() {
+    check(Kind::HedgeDelay, "50ms", "Hedge(Time(50ms))");
+    check(Kind::HedgeDelay, "p95", "Hedge(Percentile(95))");
+    check(Kind::HedgeDelay, "p100", "`p100` is not a percentile; write `p50` to `p99`");
+    check(Kind::HedgeDelay, "95%", "`95%` is not a duration; write a time like `50ms`, or `p95`");
+}
+
+#[test]
 fn addresses_to_listen_on() {
     check(Kind::Bind, ":80", "Address([::]:80)");
     check(Kind::Bind, "127.0.0.1:0", "Address(127.0.0.1:0)");

@@ -5,6 +5,7 @@ use super::{
     balance::{ALGORITHMS, BALANCE},
     health::{HEALTH, NO_HEALTH},
     key, later,
+    resilience::{CIRCUIT_BREAKER, QUEUE},
     sticky::STICKY,
     tls::POOL_TLS,
     word,
@@ -34,7 +35,12 @@ pub(super) static POOL: Section = Section {
         ),
         later("eject", "Taking slow or failing servers out by what traffic shows."),
         later("slow_start", "Growing the share of a new server."),
-        later("queue", "Requests that wait for a server."),
+        key(
+            "queue",
+            Shape::Section(&QUEUE),
+            "Requests that wait for a server that has room; without it, none.",
+        ),
+        key("circuit_breaker", Shape::Section(&CIRCUIT_BREAKER), "What the pool is asked to bear at most."),
         later("discover", "Servers found through DNS."),
         later("on_role_change", "What happens to sessions when a database changes its primary."),
     ],
@@ -70,7 +76,11 @@ static SERVER: Section = Section {
         key("check", Shape::One(Kind::ServerAddress), "Where its checks go.")
             .settled("its address, with `address` and `port` of `health`"),
         later("zone", "Where it stands."),
-        later("max_connections", "The most connections to it."),
+        key(
+            "max_connections",
+            Shape::One(Kind::Count { min: 1, max: 10_000_000 }),
+            "The most requests that it works on at once, over all workers, and as many connections with HTTP/1; further ones go elsewhere, wait in `queue`, or are answered 503.",
+        ),
     ],
     choices: &[],
 };

@@ -1,6 +1,10 @@
 //! `listeners[].routes[]`: what it matches, what it does, what it edits.
 
-use super::{Choice, List, Map, Section, Shape, key, later, list, sticky::SPLIT_STICKY};
+use super::{
+    Choice, List, Map, Section, Shape, key, later, list,
+    resilience::{HEDGE, RETRY},
+    sticky::SPLIT_STICKY,
+};
 use crate::kind::Kind;
 
 pub(super) static ROUTE: Section = Section {
@@ -11,8 +15,13 @@ pub(super) static ROUTE: Section = Section {
             .settled("`LISTENER#N`, counted from 1"),
         key("match", Shape::Section(&MATCH), "What must hold; without it, the route takes every request."),
         key("pool", Shape::One(Kind::PoolName), "Send the request to a server of this pool."),
-        key("split", Shape::Map(&SPLIT), "Send the request to one of these pools, each with its share of the sum."),
-        key("split_sticky", Shape::Section(&SPLIT_STICKY), "Keep a client on its side of `split`.").needs("split"),
+        key(
+            "split",
+            Shape::Map(&SPLIT),
+            "Send the request to one of these pools, each with its share of the sum.",
+        ),
+        key("split_sticky", Shape::Section(&SPLIT_STICKY), "Keep a client on its side of `split`.")
+            .needs("split"),
         key("redirect", Shape::Section(&REDIRECT), "Answer with a redirect."),
         key("respond", Shape::Section(&RESPOND), "Answer with a fixed text."),
         key("rewrite", Shape::Section(&REWRITE), "What the server sees instead of what the client sent."),
@@ -25,11 +34,12 @@ pub(super) static ROUTE: Section = Section {
         key(
             "timeout",
             Shape::One(Kind::Duration),
-            "From the end of the request (or the start of a body that is still being sent) to the first byte of the answer. Connects, if any are needed, may take as long together.",
+            "From the end of the request, with its body, to the head of the answer, over all attempts.",
         )
         .settled("`60s` with `pool` and `split`"),
+        key("retry", Shape::Section(&RETRY), "Further attempts after a failure."),
+        key("hedge", Shape::Section(&HEDGE), "A second request when the first is slow; without it, none."),
         later("limits", "Rate limits."),
-        later("retry", "Further attempts after a failure."),
         later("allow", "The only networks that may use this route."),
         later("mirror", "A copy of each request for another pool."),
     ],

@@ -1,4 +1,4 @@
-//! Numbers that stand for a part of something, or for more than a part.
+//! How many times its share something may have.
 
 use super::Fault;
 use crate::report::shown;
