@@ -14,6 +14,9 @@ mod route;
 mod shadow;
 mod sticky;
 mod tls;
+mod zones;
+
+pub(crate) use zones::is_ranked;
 
 use std::{
     collections::HashMap,
@@ -44,6 +47,7 @@ pub(crate) fn assemble(root: &Filled, findings: &mut Findings) -> Config {
     names.warn_unused("route", findings);
     served.warn_unused("listener", findings);
     certificate::check_challenges(&certificates, &listeners, findings);
+    zones::check(root, findings);
     Config {
         runtime: runtime(root.get("runtime").unwrap_or(root), findings),
         metrics,
@@ -74,6 +78,9 @@ fn runtime(runtime: &Filled, findings: &mut Findings) -> Runtime {
         shutdown_grace: runtime.duration("shutdown_grace"),
         state_dir: certificate::file(runtime, "state_dir")
             .unwrap_or_else(|| FilePath { path: PathBuf::new(), place: Place(runtime.span) }),
+        zone: runtime.text("zone").map(str::to_owned),
+        zone_traffic: zones::traffic(runtime),
+        node: runtime.get("node").and_then(Filled::as_number),
     }
 }
 

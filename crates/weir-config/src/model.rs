@@ -53,6 +53,12 @@ pub struct Runtime {
     pub shutdown_grace: Duration,
     /// What Weir keeps for itself: ACME accounts, certificates, indices. It need not exist.
     pub state_dir: FilePath,
+    /// Where this Weir stands.
+    pub zone: Option<String>,
+    /// How traffic comes in by zones, as it is written; empty: everywhere alike.
+    pub zone_traffic: Vec<(String, u32)>,
+    /// The number of this Weir among others; there is one where a pool has a `subset`.
+    pub node: Option<u64>,
 }
 
 /// `metrics`: the OpenMetrics endpoint.
@@ -310,6 +316,11 @@ pub struct Pool {
     pub health: Option<Health>,
     /// How long a connect may take.
     pub connect_timeout: Duration,
+    /// With less than this of its weight a priority, or the own zone, hands traffic on; `None`: all servers are of one
+    /// priority, and none has a zone.
+    pub spill_percent: Option<u8>,
+    /// How many of its servers a node picks from; `None`: all.
+    pub subset: Option<u32>,
     /// What happens when no server is up.
     pub when_all_down: WhenAllDown,
     /// Idle connections that are kept for later requests.
@@ -346,6 +357,10 @@ pub struct Server {
     pub backup: bool,
     /// `max_connections`: the most requests in flight, over all workers.
     pub requests_max: Option<u32>,
+    /// Those with the least number come first, 0 to 100.
+    pub priority: u8,
+    /// Where it stands.
+    pub zone: Option<String>,
     /// Where its checks go.
     pub check: SocketAddr,
 }

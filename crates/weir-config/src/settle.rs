@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::{
+    assemble::is_ranked,
     filled::{Data, Entry, Filled, Section},
     kind::{Kind, Value, number},
     spec,
@@ -15,6 +16,8 @@ use crate::{
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a server may take for an answer.
 pub(crate) const ROUTE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Of its weight, a priority or zone needs so much to bear all; as one whose servers could do 1.4 times as much.
+const SPILL_TEXT: &str = "70%";
 const ROUTE_TIMEOUT_TEXT: &str = "60s";
 
 /// Settles the whole file.
@@ -71,6 +74,7 @@ fn settle_route(route: &mut Filled, name: Option<String>) {
 }
 
 fn settle_pool(pool: &mut Filled) {
+    settle_spill(pool);
     let Some(pool) = pool.section_mut() else { return };
     for entry in &mut pool.entries {
         match (entry.name.as_str(), &mut entry.value) {
@@ -79,6 +83,18 @@ fn settle_pool(pool: &mut Filled) {
             ("servers", Filled { data: Data::List(servers), .. }) => servers.iter_mut().for_each(server),
             _ => {}
         }
+    }
+}
+
+/// Where there is somebody to hand traffic on to.
+fn settle_spill(pool: &mut Filled) {
+    let span = pool.span;
+    let is_ranked = pool.list("servers").iter().any(is_ranked);
+    let Some(section) = pool.section_mut() else { return };
+    if is_ranked && section.get("spill").is_none() {
+        let text = Scalar { text: SPILL_TEXT.to_owned(), quoted: false };
+        let percent = one(span, text, Kind::Share { min: 1, max: 100 });
+        add(section, &spec::POOL, "spill", percent);
     }
 }
 

@@ -15,10 +15,12 @@ mod route;
 mod sticky;
 mod tls;
 mod walk;
+mod zones;
 
 use crate::kind::Kind;
 
 pub(crate) use health::{AGENT, HEALTH};
+pub(crate) use pool::POOL;
 pub(crate) use root::ROOT;
 pub(crate) use walk::{sections, sections_with};
 

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Once, balance, health, resilience, sticky, tls, to_u32, to_usize};
+use super::{Once, balance, health, resilience, sticky, tls, to_u32, to_usize, zones};
 use crate::{
     KeepAlive, Pool, PoolProtocol, Server, WhenAllDown,
     fill::first_at,
@@ -27,6 +27,8 @@ pub(super) fn pool(entry: &Entry, findings: &mut Findings) -> Pool {
         servers: servers(entry, findings),
         health: health::health(pool, protocol, findings),
         connect_timeout: pool.duration("connect_timeout"),
+        spill_percent: zones::spill(pool, findings),
+        subset: zones::subset(pool, findings),
         when_all_down: match pool.word("when_all_down") {
             Some("spread") => WhenAllDown::Spread,
             _ => WhenAllDown::Fail,
@@ -71,6 +73,8 @@ fn servers(pool: &Entry, findings: &mut Findings) -> Vec<Server> {
             weight: u16::try_from(node.number("weight")).unwrap_or(u16::MAX),
             backup: matches!(node.get("backup").and_then(Filled::value), Some(Value::Bool(true))),
             requests_max: Some(to_u32(node.number("max_connections"))).filter(|max| *max > 0),
+            priority: zones::priority(node, findings),
+            zone: node.text("zone").map(str::to_owned),
             check: check(node, pool, *address, findings),
         });
     }

@@ -9,10 +9,11 @@ use super::{
     sticky::STICKY,
     tls::POOL_TLS,
     word,
+    zones::{PRIORITY, SPILL, SUBSET_KEY, ZONE},
 };
 use crate::kind::Kind;
 
-pub(super) static POOL: Section = Section {
+pub(crate) static POOL: Section = Section {
     path: "pools.NAME",
     doc: "A group of servers that do the same work.",
     keys: &[
@@ -23,6 +24,8 @@ pub(super) static POOL: Section = Section {
         key("health", Shape::WordOrSection(&NO_HEALTH, &HEALTH), "How servers are checked.")
             .default("{ tcp: connect }"),
         key("connect_timeout", Shape::One(Kind::Duration), "How long a connect may take.").default("2s"),
+        SPILL,
+        SUBSET_KEY,
         key("when_all_down", Shape::One(Kind::Word(&ALL_DOWN)), "What happens when no server is up.")
             .default("fail"),
         key("keep_alive", Shape::Section(&KEEP_ALIVE), "Idle connections that are kept for later requests.")
@@ -75,7 +78,8 @@ static SERVER: Section = Section {
             .default("false"),
         key("check", Shape::One(Kind::ServerAddress), "Where its checks go.")
             .settled("its address, with `address` and `port` of `health`"),
-        later("zone", "Where it stands."),
+        ZONE,
+        PRIORITY,
         key(
             "max_connections",
             Shape::One(Kind::Count { min: 1, max: 10_000_000 }),
