@@ -142,7 +142,8 @@ fn balancers(arguments: &Arguments) -> Result<Vec<(&'static str, Balancer)>, Str
         return Ok(BALANCERS.iter().map(balancer).collect());
     }
     let find = |wanted: &String| {
-        let found = BALANCERS.iter().find(|(name, _)| name == wanted);
+        let wanted = if wanted == "least_connections" { "least_requests" } else { wanted };
+        let found = BALANCERS.iter().find(|(name, _)| *name == wanted);
         let names = || BALANCERS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
         found
             .map(balancer)

@@ -5,7 +5,8 @@ use crate::{Balance, HashKey, filled::Filled, kind::Value};
 pub(super) fn balance(node: Option<&Filled>) -> Balance {
     let Some(node) = node else { return Balance::RoundRobin };
     match node.as_word() {
-        Some("least_requests") => Balance::LeastRequests,
+        // The model knows one word for one thing.
+        Some("least_requests" | "least_connections") => Balance::LeastRequests,
         Some("random") => Balance::Random,
         Some("p2c") => Balance::P2c,
         Some("peak_ewma") => Balance::PeakEwma,

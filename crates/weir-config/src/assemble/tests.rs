@@ -142,13 +142,14 @@ fn pools_hold_their_servers_and_checks() {
 }
 
 #[test]
-fn a_hash_of_the_client_is_its_word() {
+fn what_has_two_spellings_is_one_thing() {
     let balance = |written: &str| {
         let text = format!(
             "listeners:\n  - {{ bind: \":80\", pool: a }}\npools:\n  a: {{ balance: {written}, servers: [10.0.0.1:80] }}\n"
         );
         load(&text).config.pools[0].balance.clone()
     };
+    assert_eq!(balance("least_connections"), Balance::LeastRequests);
     assert_eq!(balance("client_ip"), balance("{ hash: client_ip }"));
     let bounded = Balance::Hash { key: HashKey::ClientIp, bound_percent: Some(125) };
     assert_eq!(balance("{ hash: client_ip, bound: 1.25 }"), bounded);

@@ -68,7 +68,7 @@ mod tests {
         let check = |text: &str, expected: Result<u64, &str>| match (bound(text), expected) {
             (Ok(percent), Ok(expected)) => assert_eq!(percent, expected, "{text}"),
             (Err(fault), Err(expected)) => {
-                assert!(fault.message.contains(expected), "{text}: {}", fault.message)
+                assert!(fault.message.contains(expected), "{text}: {}", fault.message);
             }
             (found, _) => panic!("{text}: {found:?}"),
         };

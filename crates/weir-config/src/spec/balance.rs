@@ -3,9 +3,10 @@
 use super::{Section, Shape, Word, key, word};
 use crate::kind::Kind;
 
-pub(super) static ALGORITHMS: [Word; 6] = [
+pub(super) static ALGORITHMS: [Word; 7] = [
     word("round_robin", "one after the other, by weight"),
     word("least_requests", "the one with the fewest open requests, by weight"),
+    word("least_connections", "the same: a request in flight is a connection that is busy"),
     word("random", "any, by weight"),
     word("p2c", "the less loaded of two random ones"),
     word("client_ip", "always the same one for one client address"),
