@@ -62,6 +62,7 @@ impl Node {
         let index = ServerIndex(server as u32);
         self.pool.member(index).server.end(WORKER);
         self.picker.end(index);
+        self.picker.judge(index, failed, (now_s * 1e3) as u64);
         let latency_us = ((now_s - taken_s) * 1e6) as u32;
         let server = &self.pool.member(index).server;
         self.picker.observe(server, Observation { latency_us, failed }, (now_s * 1e3) as u64);

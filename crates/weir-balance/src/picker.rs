@@ -188,6 +188,15 @@ impl Picker {
         self.average.add(observation);
     }
 
+    /// Takes in whether a request has failed, beside [`Picker::observe`].
+    pub fn judge(&mut self, index: ServerIndex, failed: bool, now_ms: u64) {
+        for tier in &mut self.tiers {
+            if let State::Prequal(state) = &mut tier.state {
+                state.judge(index, failed, now_ms);
+            }
+        }
+    }
+
     /// A server that wants to be probed now, if any does. Called once for each request.
     pub fn wants_probe(&mut self, rng: &mut Rng) -> Option<ServerIndex> {
         let first = tier::draw(&self.tiers, None, rng)?;
@@ -225,7 +234,7 @@ impl State {
             Algorithm::Random => Self::Random(Random::default()),
             Algorithm::P2c => Self::P2c(P2c::default()),
             Algorithm::PeakEwma => Self::PeakEwma(PeakEwma::default()),
-            Algorithm::Prequal => Self::Prequal(Prequal::default()),
+            Algorithm::Prequal => Self::Prequal(Prequal::new(pool.members().len())),
             Algorithm::Hash { .. } => Self::Hash(Hash::default()),
         }
     }

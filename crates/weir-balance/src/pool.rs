@@ -80,7 +80,7 @@ impl Algorithm {
     pub fn wants(self) -> Wants {
         Wants {
             counts: matches!(self, Self::LeastRequests | Self::Hash { bound_percent: Some(_) }),
-            answers: self == Self::PeakEwma,
+            answers: matches!(self, Self::PeakEwma | Self::Prequal),
         }
     }
 }

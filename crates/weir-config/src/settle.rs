@@ -80,8 +80,23 @@ fn settle_pool(pool: &mut Filled) {
         match (entry.name.as_str(), &mut entry.value) {
             ("health", health) => settle_health(health),
             ("sticky", sticky) => settle_sticky(sticky),
+            ("balance", balance) => settle_balance(balance),
             ("servers", Filled { data: Data::List(servers), .. }) => servers.iter_mut().for_each(server),
             _ => {}
+        }
+    }
+}
+
+fn settle_balance(balance: &mut Filled) {
+    let Some(section) = balance.section_mut() else { return };
+    let Some(prequal) = section.entries.iter_mut().find(|entry| entry.name == "prequal") else { return };
+    let span = prequal.value.span;
+    let Some(section) = prequal.value.section_mut() else { return };
+    let count = Kind::Count { min: 1, max: 10_000 };
+    for (name, text, kind) in [("timeout", "1s", Kind::Duration), ("max_probes", "16", count)] {
+        if section.get("probe").is_some() && section.get(name).is_none() {
+            let scalar = Scalar { text: text.to_owned(), quoted: false };
+            add(section, &spec::PREQUAL, name, one(span, scalar, kind));
         }
     }
 }

@@ -19,6 +19,7 @@ mod zones;
 
 use crate::kind::Kind;
 
+pub(crate) use balance::PREQUAL;
 pub(crate) use health::{AGENT, HEALTH};
 pub(crate) use pool::POOL;
 pub(crate) use root::ROOT;

@@ -4,7 +4,7 @@
 //! compares numbers.
 
 use weir_balance::{Algorithm, Policy, Rank, Subset, WhenAllDown};
-use weir_config::{Balance, HashKey, Pool, Runtime, Server};
+use weir_config::{Balance, HashKey, LoadSource, Pool, Runtime, Server};
 
 /// How a server is picked.
 pub fn policy(pool: &Pool, runtime: &Runtime) -> Policy {
@@ -23,6 +23,7 @@ fn algorithm(balance: &Balance) -> Algorithm {
         Balance::Random => Algorithm::Random,
         Balance::P2c => Algorithm::P2c,
         Balance::PeakEwma => Algorithm::PeakEwma,
+        Balance::Prequal(_) => Algorithm::Prequal,
         Balance::Hash { bound_percent, .. } => Algorithm::Hash { bound_percent: *bound_percent },
     }
 }
@@ -30,6 +31,14 @@ fn algorithm(balance: &Balance) -> Algorithm {
 pub(crate) fn hash_key(pool: &Pool) -> Option<HashKey> {
     match &pool.balance {
         Balance::Hash { key, .. } => Some(key.clone()),
+        _ => None,
+    }
+}
+
+/// Where servers say what they have to do.
+pub(crate) fn load_source(pool: &Pool) -> Option<LoadSource> {
+    match &pool.balance {
+        Balance::Prequal(source) => Some(source.clone()),
         _ => None,
     }
 }

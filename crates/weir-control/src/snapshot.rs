@@ -196,6 +196,7 @@ fn pool_site(
         sticky: sticky_site(pool, entry, &live, seals),
         pool: live,
         hash_key: balance::hash_key(pool),
+        load_source: balance::load_source(pool),
         protocol: pool.protocol,
         tls,
         connect_timeout: pool.connect_timeout,

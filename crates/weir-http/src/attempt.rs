@@ -59,6 +59,9 @@ impl<'a> Attempts<'a> {
         let give_up_ms = connection.worker.deadlines.recent_ms() + milliseconds(timeout);
         desk.tried.clear();
         drop(room);
+        if let Some(prequal) = &world.pools[pool.0].prequal {
+            prequal.prepare(&world.pools[pool.0], &connection.worker);
+        }
         let begin = |sticky| sticky::Session::begin(sticky, &site.pool, connection, desk);
         let sticky = site.sticky.as_ref().map(begin);
         Self {

@@ -123,6 +123,10 @@ pub struct ServerCounters {
     pub failures: Counter,
     /// Idle connections now.
     pub idle: Counter,
+    /// Probes that were answered with a load.
+    pub probes: Counter,
+    /// Probes that were not.
+    pub probe_failures: Counter,
     /// Answers to calls of gRPC, the server's own: also what an ejection may judge by.
     pub grpc_answers: GrpcAnswers,
 }
@@ -280,11 +284,13 @@ pub enum Limit {
     Http2Heads,
     Http2Held,
     StickyTable,
+    MaxProbes,
+    ProbeTimeout,
 }
 
 impl Limit {
     /// All, in the order of their counters.
-    pub const ALL: [Limit; 22] = [
+    pub const ALL: [Limit; 24] = [
         Limit::MaxConnections,
         Limit::MaxConnectionsPerWorker,
         Limit::FileDescriptors,
@@ -307,6 +313,8 @@ impl Limit {
         Limit::Http2Heads,
         Limit::Http2Held,
         Limit::StickyTable,
+        Limit::MaxProbes,
+        Limit::ProbeTimeout,
     ];
 
     /// Its name, that of the key that sets it where there is one.
@@ -334,6 +342,8 @@ impl Limit {
             Self::Http2Heads => "http2_heads",
             Self::Http2Held => "http2_held",
             Self::StickyTable => "sticky_table",
+            Self::MaxProbes => "max_probes",
+            Self::ProbeTimeout => "prequal.timeout",
         }
     }
 }

@@ -169,6 +169,8 @@ impl<'a> Relay<'a> {
                 };
             }
             if !(102..200).contains(&self.desk.response.status) && self.desk.response.status != 100 {
+                let deadlines = &self.connection.worker.deadlines;
+                self.upstream.link().listen(&self.desk.response, self.reply_text(), deadlines);
                 self.upstream.answered(&self.connection.worker.deadlines, self.desk.response.status >= 500);
             }
             match self.desk.response.status {

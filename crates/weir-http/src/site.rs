@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use weir_balance::Pool;
-use weir_config::{HashKey, HeaderEdits, HttpSettings, KeepAlive, PoolProtocol, Route};
+use weir_config::{HashKey, HeaderEdits, HttpSettings, KeepAlive, LoadSource, PoolProtocol, Route};
 use weir_route::Table;
 use weir_tls::acme::Challenges;
 
@@ -109,6 +109,8 @@ pub struct PoolSite {
     pub pool: Pool,
     /// What is hashed, when the algorithm hashes.
     pub hash_key: Option<HashKey>,
+    /// Where servers say what they have to do, when the algorithm goes by that.
+    pub load_source: Option<LoadSource>,
     /// What is spoken to its servers.
     pub protocol: PoolProtocol,
     /// What is asked of its servers, where they are to use TLS.

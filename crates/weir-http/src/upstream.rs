@@ -17,7 +17,9 @@ use weir_tls::Stream;
 
 use crate::{
     counters::{Limit, ServerCounters, WorkerCounters},
+    head::ResponseHead,
     multiplex::{self, Trunks},
+    prequal::{Heard, Prequal},
     site::{ListenerId, ListenerSite, PoolSite, Site},
     wire::Wire,
 };
@@ -38,6 +40,8 @@ pub(crate) struct PoolLink {
     pub(crate) picker: RefCell<Picker>,
     /// What the picker wants to be told.
     wants: Wants,
+    /// Where servers say what they have to do.
+    pub(crate) prequal: Option<Rc<Prequal>>,
     /// In the order of the pool's members.
     pub(crate) servers: Vec<Rc<ServerLink>>,
 }
@@ -50,6 +54,8 @@ pub(crate) struct ServerLink {
     /// The picker that is to be told of its requests: that of the snapshot which holds now, whichever they began in.
     seat: RefCell<Seat>,
     idle: RefCell<Vec<Idle>>,
+    /// What it has said of its load.
+    pub(crate) heard: Heard,
     /// Connections of HTTP/2, which exchanges share.
     pub(crate) trunks: Trunks,
 }
@@ -60,6 +66,8 @@ struct Seat {
     pool: Weak<PoolLink>,
     index: ServerIndex,
     wants: Wants,
+    /// Its answers say what it has to do.
+    says_load: bool,
 }
 
 #[derive(Debug)]
@@ -200,10 +208,21 @@ impl ServerLink {
         }
     }
 
+    /// The head of an answer has come.
+    pub(crate) fn listen(&self, response: &ResponseHead, text: &[u8], deadlines: &Deadlines) {
+        if self.seat.borrow().says_load {
+            self.heard.listen(self, response, text, deadlines.recent_ms());
+        }
+    }
+
     fn observe(&self, latency: Duration, failed: bool, now: Duration) {
         let latency_us = latency.as_micros().min(u32::MAX.into()) as u32;
         let observation = Observation { latency_us, failed };
-        self.tell(|picker, _| picker.observe(&self.server, observation, now.as_millis() as u64));
+        let now_ms = now.as_millis() as u64;
+        self.tell(|picker, index| {
+            picker.observe(&self.server, observation, now_ms);
+            picker.judge(index, failed, now_ms);
+        });
     }
 
     fn tell(&self, tell: impl FnOnce(&mut Picker, ServerIndex)) {
@@ -243,8 +262,10 @@ impl World {
                     pool: Weak::new(),
                     index: ServerIndex(0),
                     wants: Wants::default(),
+                    says_load: false,
                 }),
                 idle: RefCell::default(),
+                heard: Heard::default(),
                 trunks: Trunks::default(),
             }),
         };
@@ -253,10 +274,13 @@ impl World {
             let linked = Rc::new(PoolLink {
                 picker: RefCell::new(picker(&pool.pool, worker, before)),
                 wants: pool.pool.algorithm().wants(),
+                prequal: Prequal::of(pool),
                 servers: members.map(|(index, member)| link(pool, index, &member.server)).collect(),
             });
             for (index, server) in pool.pool.indices().zip(&linked.servers) {
-                *server.seat.borrow_mut() = Seat { pool: Rc::downgrade(&linked), index, wants: linked.wants };
+                let says_load = linked.prequal.as_ref().is_some_and(|prequal| prequal.listens());
+                let pool = Rc::downgrade(&linked);
+                *server.seat.borrow_mut() = Seat { pool, index, wants: linked.wants, says_load };
             }
             linked
         });
@@ -283,6 +307,7 @@ impl World {
     pub(crate) fn sweep(&self, now_ms: u64) {
         for (pool, site) in self.pools.iter().zip(&self.site.pools) {
             for link in &pool.servers {
+                link.heard.sweep(now_ms);
                 let mut idle = link.idle.borrow_mut();
                 let before = idle.len();
                 idle.retain_mut(|connection| connection.is_good(&site.keep_alive, now_ms));

@@ -21,7 +21,7 @@ pub(super) fn pool(entry: &Entry, findings: &mut Findings) -> Pool {
     };
     let checked = Pool {
         name: entry.name.clone(),
-        balance: balance::balance(pool.get("balance")),
+        balance: balance::balance(pool, findings),
         protocol,
         tls: pool.get("tls").map(|node| tls::pool(entry, node, findings)),
         servers: servers(entry, findings),

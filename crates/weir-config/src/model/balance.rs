@@ -1,5 +1,7 @@
 //! How a server of a pool is picked.
 
+use std::time::Duration;
+
 /// `balance`: how a server is picked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -11,11 +13,29 @@ pub enum Balance {
     P2c,
     /// The one that is expected to answer first, of a few random ones.
     PeakEwma,
+    /// By what servers say of their own load.
+    Prequal(LoadSource),
     /// By a value of the request.
     Hash {
         key: HashKey,
         /// How much of its share of the requests in flight a server may have, in percent; from 101 on.
         bound_percent: Option<u16>,
+    },
+}
+
+/// Where servers say how much they have to do, in the format of ORCA.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LoadSource {
+    /// In a field of each answer.
+    Header,
+    /// When they are asked.
+    Probe {
+        /// The path, with or without a query.
+        target: String,
+        /// How long a probe may take.
+        timeout: Duration,
+        /// Under way at once, in each worker.
+        max: u32,
     },
 }
 

@@ -42,6 +42,7 @@ fn word(balance: &Balance) -> &'static str {
         Balance::Random => "random",
         Balance::P2c => "p2c",
         Balance::PeakEwma => "peak_ewma",
+        Balance::Prequal(_) => "prequal",
         Balance::Hash { .. } => "hash",
     }
 }
