@@ -32,6 +32,15 @@ impl Rank {
         Self { zone: place as u8, ..self }
     }
 
+    /// The same for a node in the zone at this place: that one is its own.
+    pub fn seen_from(self, place: usize) -> Self {
+        match self.zone() {
+            0 => self.in_zone(place),
+            zone if zone == place => self.in_zone(0),
+            _ => self,
+        }
+    }
+
     /// Those of one level are of one priority, whatever their zones.
     pub(crate) fn level(self) -> u8 {
         self.level
