@@ -117,8 +117,12 @@ pub struct ServerCounters {
     pub connect_failures: Counter,
     /// Requests that found an idle connection.
     pub reuses: Counter,
-    /// Requests that were sent again elsewhere because the connection died before the answer.
+    /// Requests that were sent again, here or elsewhere, because this server failed them.
     pub replays: Counter,
+    /// Second requests that it got because another server was slow.
+    pub hedges: Counter,
+    /// Of these, those whose answer was taken.
+    pub hedges_won: Counter,
     /// Answers that the gate refused, or that never came.
     pub failures: Counter,
     /// Idle connections now.
@@ -150,11 +154,13 @@ pub enum StickyOutcome {
     Drained,
     /// Its client's server could not be reached, or died before it answered.
     Unreachable,
+    /// Its client's server had no room; the client goes back there next time.
+    Full,
 }
 
 impl StickyOutcome {
     /// All, in the order of their counters.
-    pub const ALL: [StickyOutcome; 8] = [
+    pub const ALL: [StickyOutcome; 9] = [
         Self::Kept,
         Self::New,
         Self::Expired,
@@ -163,6 +169,7 @@ impl StickyOutcome {
         Self::Down,
         Self::Drained,
         Self::Unreachable,
+        Self::Full,
     ];
 
     /// The word in metrics.
@@ -176,6 +183,7 @@ impl StickyOutcome {
             Self::Down => "down",
             Self::Drained => "drained",
             Self::Unreachable => "unreachable",
+            Self::Full => "full",
         }
     }
 }
@@ -286,11 +294,31 @@ pub enum Limit {
     StickyTable,
     MaxProbes,
     ProbeTimeout,
+    NoRoom,
+    QueueMax,
+    QueueTimeout,
+    MaxPending,
+    MaxRetries,
+    RetryBudget,
+    HedgeBudget,
+    PerTryTimeout,
+    KeptBodies,
+}
+
+/// A counter for each limit.
+#[derive(Debug)]
+struct Limits([Counter; Limit::ALL.len()]);
+
+impl Default for Limits {
+    // The library derives it for arrays of up to 32 only.
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Counter::default()))
+    }
 }
 
 impl Limit {
     /// All, in the order of their counters.
-    pub const ALL: [Limit; 24] = [
+    pub const ALL: [Limit; 33] = [
         Limit::MaxConnections,
         Limit::MaxConnectionsPerWorker,
         Limit::FileDescriptors,
@@ -315,6 +343,15 @@ impl Limit {
         Limit::StickyTable,
         Limit::MaxProbes,
         Limit::ProbeTimeout,
+        Limit::NoRoom,
+        Limit::QueueMax,
+        Limit::QueueTimeout,
+        Limit::MaxPending,
+        Limit::MaxRetries,
+        Limit::RetryBudget,
+        Limit::HedgeBudget,
+        Limit::PerTryTimeout,
+        Limit::KeptBodies,
     ];
 
     /// Its name, that of the key that sets it where there is one.
@@ -344,6 +381,15 @@ impl Limit {
             Self::StickyTable => "sticky_table",
             Self::MaxProbes => "max_probes",
             Self::ProbeTimeout => "prequal.timeout",
+            Self::NoRoom => "no_room",
+            Self::QueueMax => "queue.max",
+            Self::QueueTimeout => "queue.timeout",
+            Self::MaxPending => "max_pending",
+            Self::MaxRetries => "max_retries",
+            Self::RetryBudget => "retry.budget",
+            Self::HedgeBudget => "hedge.budget",
+            Self::PerTryTimeout => "per_try_timeout",
+            Self::KeptBodies => "kept_bodies",
         }
     }
 }
@@ -352,7 +398,7 @@ impl Limit {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct WorkerCounters {
-    limits: [Counter; Limit::ALL.len()],
+    limits: Limits,
     abuses: [Counter; Abuse::ALL.len()],
     /// HTTP/2 connections that ended by a mistake of the peer that is no abuse.
     pub http2_errors: Counter,
@@ -361,13 +407,13 @@ pub struct WorkerCounters {
 impl WorkerCounters {
     /// Counts that a limit was reached.
     pub fn reached(&self, limit: Limit) {
-        self.limits[limit as usize].add(1);
+        self.limits.0[limit as usize].add(1);
     }
 
     /// Counts requests of HTTP/2 that were refused.
     pub(crate) fn http2_refused(&self, refusals: Refusals) {
-        self.limits[Limit::MaxConcurrentStreams as usize].add(refusals.streams);
-        self.limits[Limit::Http2Heads as usize].add(refusals.heads);
+        self.limits.0[Limit::MaxConcurrentStreams as usize].add(refusals.streams);
+        self.limits.0[Limit::Http2Heads as usize].add(refusals.heads);
     }
 
     /// Counts an HTTP/2 connection that could not go on.
@@ -385,7 +431,7 @@ impl WorkerCounters {
 
     /// How often it was.
     pub fn times_reached(&self, limit: Limit) -> u64 {
-        self.limits[limit as usize].get()
+        self.limits.0[limit as usize].get()
     }
 }
 
