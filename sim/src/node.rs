@@ -21,21 +21,21 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(crate) fn new(policy: &Policy, weights: impl Iterator<Item = u16>, seed: u64) -> Self {
+    /// Of servers with these weights and ranks; `traffic` as this node sees it.
+    pub(crate) fn new(
+        policy: &Policy,
+        servers: impl Iterator<Item = (u16, Rank)>,
+        traffic: Vec<u32>,
+        seed: u64,
+    ) -> Self {
         let epoch = Arc::default();
-        let member = |(number, weight): (usize, u16)| {
+        let member = |(number, (weight, rank)): (usize, (u16, Rank))| {
             let server = Server::new("simulated", address(number), Arc::clone(&epoch), 1);
             server.set_health(Health::Up);
-            Member {
-                server: Arc::new(server),
-                name: String::new(),
-                weight,
-                rank: Rank::default(),
-                in_flight_max: None,
-            }
+            Member { server: Arc::new(server), name: String::new(), weight, rank, in_flight_max: None }
         };
-        let members = weights.enumerate().map(member).collect();
-        let pool = Pool::new("simulated", members, *policy, Arc::clone(&epoch));
+        let members = servers.enumerate().map(member).collect();
+        let pool = Pool::new("simulated", members, *policy, Arc::clone(&epoch)).with_traffic(traffic);
         let probes = policy.algorithm == weir_balance::Algorithm::Prequal;
         Self { picker: Picker::new(&pool, WORKER), pool, rng: Rng::new(seed), probes }
     }
@@ -62,6 +62,7 @@ impl Node {
         let index = ServerIndex(server as u32);
         self.pool.member(index).server.end(WORKER);
         self.picker.end(index);
+        self.picker.judge(index, failed, (now_s * 1e3) as u64);
         let latency_us = ((now_s - taken_s) * 1e6) as u32;
         let server = &self.pool.member(index).server;
         self.picker.observe(server, Observation { latency_us, failed }, (now_s * 1e3) as u64);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use weir_balance::{Algorithm, Policy};
+use weir_balance::{Algorithm, Policy, Rank};
 
 use crate::Service;
 
@@ -13,6 +13,10 @@ pub struct Scenario {
     pub balancer: Balancer,
     /// Servers, each as its relative speed and its weight. The mean speed counts as 1.
     pub servers: Vec<(f64, u16)>,
+    /// How each server is preferred, as a node in the first zone sees it. Empty: all alike.
+    pub ranks: Vec<Rank>,
+    /// How traffic comes in by zones; nodes stand in them in the same proportion. Empty: there are none.
+    pub traffic: Vec<u32>,
     /// Weir nodes (or workers that share nothing). Requests come to them at random.
     pub nodes: usize,
     /// How much of what all servers could do together is asked of them, 0 to 1.
@@ -72,6 +76,8 @@ impl Scenario {
         Self {
             balancer: Balancer::Nodes(Policy::new(algorithm)),
             servers: vec![(1.0, 1); servers],
+            ranks: Vec::new(),
+            traffic: Vec::new(),
             nodes,
             load,
             service: Service::Exponential,
@@ -81,6 +87,23 @@ impl Scenario {
             precision: None,
             seed: 1,
         }
+    }
+
+    /// The zone where a node stands, and its number among the nodes there.
+    pub(crate) fn place(&self, node: usize) -> (usize, u64) {
+        let sum: u64 = self.traffic.iter().copied().map(u64::from).sum();
+        let zone = |node: usize| {
+            let mut left = (2 * node as u64 + 1) * sum / (2 * self.nodes as u64).max(1);
+            self.traffic.iter().position(|&part| match left.checked_sub(part.into()) {
+                Some(rest) => {
+                    left = rest;
+                    false
+                }
+                None => true,
+            })
+        };
+        let Some(own) = zone(node) else { return (0, node as u64) };
+        (own, (0..node).filter(|&before| zone(before) == Some(own)).count() as u64)
     }
 
     /// Requests that come before those that are measured.

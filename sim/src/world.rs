@@ -5,7 +5,7 @@ use std::{
     collections::BinaryHeap,
 };
 
-use weir_balance::Rng;
+use weir_balance::{Policy, Rng, Subset};
 
 use crate::{
     Balancer, Histogram, Scenario, Trouble,
@@ -80,9 +80,18 @@ impl<'a> World<'a> {
         let nodes = match &scenario.balancer {
             Balancer::CentralQueue => Vec::new(),
             Balancer::Nodes(policy) => {
-                let node = |_| {
-                    let weights = scenario.servers.iter().map(|&(_, weight)| weight);
-                    Node::new(policy, weights, rng.next())
+                let node = |number| {
+                    let (place, number) = scenario.place(number);
+                    let rank = |server: usize| scenario.ranks.get(server).copied().unwrap_or_default();
+                    let servers = scenario.servers.iter().enumerate();
+                    let servers =
+                        servers.map(|(server, &(_, weight))| (weight, rank(server).seen_from(place)));
+                    let mut traffic = scenario.traffic.clone();
+                    if !traffic.is_empty() {
+                        traffic.swap(0, place);
+                    }
+                    let subset = policy.subset.map(|subset| Subset { node: number, ..subset });
+                    Node::new(&Policy { subset, ..*policy }, servers, traffic, rng.next())
                 };
                 (0..scenario.nodes).map(node).collect()
             }

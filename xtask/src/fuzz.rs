@@ -21,6 +21,7 @@ const TARGETS: &[(&str, &str)] = &[
     ("h2_head", "http2"),
     ("h2_frames", "frames"),
     ("sticky_cookie", "cookie"),
+    ("load_report", "report"),
 ];
 
 /// For all targets together, unless `--minutes` says otherwise.

@@ -17,6 +17,7 @@ mod prequal;
 mod random;
 mod round_robin;
 mod tier;
+mod zones;
 
 #[cfg(test)]
 mod tests;
@@ -29,7 +30,7 @@ use self::{
     hash::Hash, least_requests::LeastRequests, p2c::P2c, peak_ewma::PeakEwma, prequal::Prequal,
     random::Random, round_robin::RoundRobin, tier::Tier,
 };
-use crate::{Algorithm, Observation, Pool, Rng, Server, ServerIndex, estimate::Average, pool::Rank};
+use crate::{Algorithm, Observation, Pool, Rank, Rng, Server, ServerIndex, estimate::Average};
 
 /// What one worker remembers of one pool. Belongs to that very pool: a reload makes a new one of it with
 /// [`Picker::succeed`].
@@ -86,7 +87,7 @@ impl Picker {
     /// and nodes do not go in lockstep.
     pub fn new(pool: &Pool, worker: usize) -> Self {
         let members = pool.members().len();
-        let tier = |&rank| Tier::new(rank, State::new(pool), members);
+        let tier = |&rank| Tier::new(rank, State::new(pool), pool);
         Self {
             members,
             worker,
@@ -130,7 +131,7 @@ impl Picker {
             self.epoch = Some(epoch);
             self.exhausted_ms = None;
         }
-        let first = tier::draw(&self.tiers, rng)?;
+        let first = tier::draw(&self.tiers, ask.key, rng)?;
         let average = &self.average;
         let of_tier = |tier: &mut Tier, rng: &mut Rng| {
             let choice = Choice {
@@ -192,9 +193,18 @@ impl Picker {
         self.average.add(observation);
     }
 
+    /// Takes in whether a request has failed, beside [`Picker::observe`].
+    pub fn judge(&mut self, index: ServerIndex, failed: bool, now_ms: u64) {
+        for tier in &mut self.tiers {
+            if let State::Prequal(state) = &mut tier.state {
+                state.judge(index, failed, now_ms);
+            }
+        }
+    }
+
     /// A server that wants to be probed now, if any does. Called once for each request.
     pub fn wants_probe(&mut self, rng: &mut Rng) -> Option<ServerIndex> {
-        let first = tier::draw(&self.tiers, rng)?;
+        let first = tier::draw(&self.tiers, None, rng)?;
         match &mut self.tiers[first].state {
             State::Prequal(state) => Some(state.wants_probe(rng)),
             _ => None,
@@ -229,7 +239,7 @@ impl State {
             Algorithm::Random => Self::Random(Random::default()),
             Algorithm::P2c => Self::P2c(P2c::default()),
             Algorithm::PeakEwma => Self::PeakEwma(PeakEwma::default()),
-            Algorithm::Prequal => Self::Prequal(Prequal::default()),
+            Algorithm::Prequal => Self::Prequal(Prequal::new(pool.members().len())),
             Algorithm::Hash { .. } => Self::Hash(Hash::default()),
         }
     }

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::{
-    Epoch, Server, Subset,
+    Epoch, Rank, Server, Subset,
     maglev::{Candidate, Maglev},
 };
 
@@ -21,6 +21,8 @@ pub struct Pool {
     /// In the order in which they are preferred.
     ranks: Vec<Rank>,
     spill_percent: Option<u8>,
+    /// How traffic comes in, by zones; empty where zones do not matter.
+    traffic: Vec<u32>,
     subset: Option<Subset>,
     epoch: Arc<Epoch>,
     /// By rank. Empty when the pool does not hash.
@@ -40,32 +42,6 @@ pub struct Member {
     pub rank: Rank,
     /// The most requests it may have in flight, over all workers.
     pub in_flight_max: Option<u32>,
-}
-
-/// How much a server is preferred to others: those with the least rank come first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Rank(u8);
-
-impl Rank {
-    /// Takes requests only while no other server is up.
-    pub const BACKUP: Self = Self(254);
-
-    /// All servers, whether they are up or not.
-    pub(crate) const ALL: Self = Self(255);
-
-    /// The greatest priority that can be written.
-    pub const PRIORITY_MAX: u8 = 100;
-
-    /// Of a written priority (0 comes first), and within it the servers of the own zone before others.
-    pub fn new(priority: u8, is_in_other_zone: bool) -> Self {
-        assert!(priority <= Self::PRIORITY_MAX, "a priority of {priority}");
-        Self(2 * priority + u8::from(is_in_other_zone))
-    }
-
-    /// Whether it hands on what it cannot bear, where that is asked for.
-    pub(crate) fn spills(self) -> bool {
-        self < Self::BACKUP
-    }
 }
 
 /// How a server is picked.
@@ -104,7 +80,7 @@ impl Algorithm {
     pub fn wants(self) -> Wants {
         Wants {
             counts: matches!(self, Self::LeastRequests | Self::Hash { bound_percent: Some(_) }),
-            answers: self == Self::PeakEwma,
+            answers: matches!(self, Self::PeakEwma | Self::Prequal),
         }
     }
 }
@@ -129,7 +105,8 @@ pub struct Policy {
     pub algorithm: Algorithm,
     /// What happens when no server is up.
     pub when_all_down: WhenAllDown,
-    /// With less than this of its weight, a rank hands traffic on to the next; `None`: only with nothing.
+    /// With less than this of its weight, a priority hands traffic on to the next, and the own zone to others; `None`: only
+    /// with nothing.
     pub spill_percent: Option<u8>,
     /// Only some of the servers are picked from.
     pub subset: Option<Subset>,
@@ -161,6 +138,7 @@ impl Pool {
             when_all_down: policy.when_all_down,
             ranks,
             spill_percent: policy.spill_percent,
+            traffic: Vec::new(),
             subset: policy.subset,
             epoch,
             tables: Vec::new(),
@@ -169,6 +147,12 @@ impl Pool {
             pool.tables = pool.ranks.iter().map(|&rank| pool.place(rank)).collect();
         }
         pool
+    }
+
+    /// Says how traffic comes in, by the places of zones: in which proportion, the own zone first. Its part is not 0.
+    pub fn with_traffic(self, traffic: Vec<u32>) -> Self {
+        assert!(traffic.first().is_none_or(|own| *own > 0), "no traffic comes in here");
+        Self { traffic, ..self }
     }
 
     fn place(&self, rank: Rank) -> Maglev {
@@ -219,6 +203,10 @@ impl Pool {
 
     pub(crate) fn spill_percent(&self) -> Option<u8> {
         self.spill_percent
+    }
+
+    pub(crate) fn traffic(&self) -> &[u32] {
+        &self.traffic
     }
 
     pub(crate) fn subset(&self) -> Option<&Subset> {

@@ -97,7 +97,7 @@ pub fn stays(pool: &Pool, index: ServerIndex, drain_s: u64, now_s: u64) -> Resul
         return if spreads && !any_available(pool, |_| true) { Ok(()) } else { Err(Leave::Down) };
     }
     let drains = !member.is_available()
-        || (member.rank == Rank::BACKUP && any_available(pool, |other| other.rank < Rank::BACKUP));
+        || (member.rank.is_backup() && any_available(pool, |other| other.rank < Rank::BACKUP));
     match member.server.drain().since(drains, now_s) {
         Some(begun_s) if now_s.saturating_sub(begun_s) >= drain_s => Err(Leave::Drained),
         _ => Ok(()),

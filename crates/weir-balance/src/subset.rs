@@ -5,7 +5,7 @@
 //! or take one (Google, "Site Reliability Engineering", 2016, chapter 20, "deterministic subsetting"). A server that is
 //! not available is replaced by the next in the order, and comes back to its place.
 
-use crate::{Pool, ServerIndex, maglev::identity, rng::mix};
+use crate::{Pool, Rank, ServerIndex, maglev::identity, rng::mix};
 
 /// Which part of a pool a node picks from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,12 +17,13 @@ pub struct Subset {
 }
 
 impl Subset {
-    /// Leaves only those of `available` that are in the part; all are of one rank.
-    pub(crate) fn choose(&self, pool: &Pool, available: &mut Vec<ServerIndex>) {
+    /// Leaves only those of `available` that are in the part; these are the ones of `rank` that may be picked.
+    pub(crate) fn choose(&self, pool: &Pool, rank: Rank, available: &mut Vec<ServerIndex>) {
         let size = self.size as usize;
-        let Some(first) = available.first().filter(|_| available.len() > size) else { return };
+        if available.len() <= size {
+            return;
+        }
         // Places are counted among all servers of the rank, so that nobody moves when one goes down.
-        let rank = pool.member(*first).rank;
         let mut order: Vec<ServerIndex> =
             pool.indices().filter(|&index| pool.member(index).is_of(rank)).collect();
         let parts = (order.len() / size).max(1) as u64;

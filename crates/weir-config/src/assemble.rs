@@ -3,6 +3,7 @@
 //!
 //! It runs over a file with errors too, so that all errors come at once; the result is thrown away then.
 
+mod balance;
 mod certificate;
 mod eject;
 mod health;
@@ -14,6 +15,9 @@ mod route;
 mod shadow;
 mod sticky;
 mod tls;
+mod zones;
+
+pub(crate) use zones::is_ranked;
 
 use std::{
     collections::HashMap,
@@ -44,6 +48,7 @@ pub(crate) fn assemble(root: &Filled, findings: &mut Findings) -> Config {
     names.warn_unused("route", findings);
     served.warn_unused("listener", findings);
     certificate::check_challenges(&certificates, &listeners, findings);
+    zones::check(root, findings);
     Config {
         runtime: runtime(root.get("runtime").unwrap_or(root), findings),
         metrics,
@@ -74,6 +79,9 @@ fn runtime(runtime: &Filled, findings: &mut Findings) -> Runtime {
         shutdown_grace: runtime.duration("shutdown_grace"),
         state_dir: certificate::file(runtime, "state_dir")
             .unwrap_or_else(|| FilePath { path: PathBuf::new(), place: Place(runtime.span) }),
+        zone: runtime.text("zone").map(str::to_owned),
+        zone_traffic: zones::traffic(runtime),
+        node: runtime.get("node").and_then(Filled::as_number),
     }
 }
 

@@ -3,6 +3,7 @@
 //! One `match` per question; what a kind needs to answer lies in the module of its family.
 
 pub(crate) mod address;
+pub(crate) mod bound;
 pub(crate) mod check;
 pub(crate) mod factor;
 pub(crate) mod header;
@@ -98,6 +99,8 @@ pub(crate) enum Kind {
     StatusRange,
     /// What is hashed to pick a server.
     HashKey,
+    /// How many times its share something may have.
+    Bound,
     /// What a client is known by.
     StickyKey,
     /// `stdout`, `stderr`, or a file.
@@ -223,6 +226,7 @@ impl Kind {
             Kind::RedirectStatus => status::redirect(text).map(Value::Number),
             Kind::StatusRange => status::range(text).map(|(from, to)| Value::Range(from, to)),
             Kind::HashKey => text::hash_key(text).map(Value::Hash),
+            Kind::Bound => bound::bound(text).map(Value::Number),
             Kind::StickyKey => text::sticky_key(text).map(Value::Hash),
             Kind::LogTarget => text::log_target(text).map(as_written),
             Kind::Rate => tls::rate(text).map(Value::Rate),
@@ -276,7 +280,8 @@ impl Kind {
             Kind::QueryName => "the name of a query parameter",
             Kind::RedirectStatus => "301, 302, 303, 307 or 308",
             Kind::StatusRange => "status codes like `200` or `200-299`",
-            Kind::HashKey => "`path`, `\"header:NAME\"`, `\"cookie:NAME\"` or `\"query:NAME\"`",
+            Kind::Bound => "a number above 1 like `1.25`",
+            Kind::HashKey => "`client_ip`, `path`, `\"header:NAME\"`, `\"cookie:NAME\"` or `\"query:NAME\"`",
             Kind::StickyKey => "`client_ip` or `\"header:NAME\"`",
             Kind::LogTarget => "`stdout`, `stderr` or the path of a file",
             Kind::Rate => "a rate like `100/s`",
@@ -305,7 +310,11 @@ impl Kind {
     /// Text must not look like something else to another reader of YAML, a number must not be text.
     fn check_style(self, scalar: &Scalar) -> Result<(), Fault> {
         match self {
-            Kind::Count { .. } | Kind::CountOrAuto { .. } | Kind::Bool | Kind::RedirectStatus
+            Kind::Count { .. }
+            | Kind::CountOrAuto { .. }
+            | Kind::Bound
+            | Kind::Bool
+            | Kind::RedirectStatus
                 if scalar.quoted && scalar.text != "auto" =>
             {
                 Err(Fault::new(format!("expected {}, not text", self.what())).help("take the quotes away"))

@@ -5,6 +5,7 @@
 //! No engine sees YAML, or a value that it must check again. Only certificates and keys are named and not read: their
 //! files change while the configuration stays.
 
+mod balance;
 mod eject;
 mod health;
 mod http;
@@ -16,6 +17,7 @@ use std::{net::SocketAddr, num::NonZeroU16, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 
+pub use balance::*;
 pub use eject::*;
 pub use health::*;
 pub use http::*;
@@ -53,6 +55,12 @@ pub struct Runtime {
     pub shutdown_grace: Duration,
     /// What Weir keeps for itself: ACME accounts, certificates, indices. It need not exist.
     pub state_dir: FilePath,
+    /// Where this Weir stands.
+    pub zone: Option<String>,
+    /// How traffic comes in by zones, as it is written; empty: everywhere alike.
+    pub zone_traffic: Vec<(String, u32)>,
+    /// The number of this Weir among others; there is one where a pool has a `subset`.
+    pub node: Option<u64>,
 }
 
 /// `metrics`: the OpenMetrics endpoint.
@@ -314,6 +322,11 @@ pub struct Pool {
     pub slow_start: Option<Duration>,
     /// How long a connect may take.
     pub connect_timeout: Duration,
+    /// With less than this of its weight a priority, or the own zone, hands traffic on; `None`: all servers are of one
+    /// priority, and none has a zone.
+    pub spill_percent: Option<u8>,
+    /// How many of its servers a node picks from; `None`: all.
+    pub subset: Option<u32>,
     /// What happens when no server is up.
     pub when_all_down: WhenAllDown,
     /// Idle connections that are kept for later requests.
@@ -337,35 +350,6 @@ pub enum PoolProtocol {
     Auto,
 }
 
-/// How a server is picked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Balance {
-    RoundRobin,
-    LeastRequests,
-    Random,
-    /// Power of two choices: the less loaded of two random servers.
-    P2c,
-    /// The one that is expected to answer first, of a few random ones.
-    PeakEwma,
-    Hash(HashKey),
-}
-
-/// What is hashed to pick a server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HashKey {
-    /// The address of the client.
-    ClientIp,
-    /// The value of this field (lower-case name); requests without it are spread at random.
-    Header(String),
-    /// The value of this cookie; requests without it are spread at random.
-    Cookie(String),
-    /// The path, without the query.
-    Path,
-    /// The value of this query parameter; requests without it are spread at random.
-    Query(String),
-}
-
 /// One server of a pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
@@ -379,6 +363,10 @@ pub struct Server {
     pub backup: bool,
     /// `max_connections`: the most requests in flight, over all workers.
     pub requests_max: Option<u32>,
+    /// Those with the least number come first, 0 to 100.
+    pub priority: u8,
+    /// Where it stands.
+    pub zone: Option<String>,
     /// Where its checks go.
     pub check: SocketAddr,
 }

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::{
+    assemble::is_ranked,
     filled::{Data, Entry, Filled, Section},
     kind::{Kind, Value, number},
     spec,
@@ -15,6 +16,8 @@ use crate::{
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a server may take for an answer.
 pub(crate) const ROUTE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Of its weight, a priority or zone needs so much to bear all; as one whose servers could do 1.4 times as much.
+const SPILL_TEXT: &str = "70%";
 const ROUTE_TIMEOUT_TEXT: &str = "60s";
 
 /// Settles the whole file.
@@ -71,14 +74,42 @@ fn settle_route(route: &mut Filled, name: Option<String>) {
 }
 
 fn settle_pool(pool: &mut Filled) {
+    settle_spill(pool);
     let Some(pool) = pool.section_mut() else { return };
     for entry in &mut pool.entries {
         match (entry.name.as_str(), &mut entry.value) {
             ("health", health) => settle_health(health),
             ("sticky", sticky) => settle_sticky(sticky),
+            ("balance", balance) => settle_balance(balance),
             ("servers", Filled { data: Data::List(servers), .. }) => servers.iter_mut().for_each(server),
             _ => {}
         }
+    }
+}
+
+fn settle_balance(balance: &mut Filled) {
+    let Some(section) = balance.section_mut() else { return };
+    let Some(prequal) = section.entries.iter_mut().find(|entry| entry.name == "prequal") else { return };
+    let span = prequal.value.span;
+    let Some(section) = prequal.value.section_mut() else { return };
+    let count = Kind::Count { min: 1, max: 10_000 };
+    for (name, text, kind) in [("timeout", "1s", Kind::Duration), ("max_probes", "16", count)] {
+        if section.get("probe").is_some() && section.get(name).is_none() {
+            let scalar = Scalar { text: text.to_owned(), quoted: false };
+            add(section, &spec::PREQUAL, name, one(span, scalar, kind));
+        }
+    }
+}
+
+/// Where there is somebody to hand traffic on to.
+fn settle_spill(pool: &mut Filled) {
+    let span = pool.span;
+    let is_ranked = pool.list("servers").iter().any(is_ranked);
+    let Some(section) = pool.section_mut() else { return };
+    if is_ranked && section.get("spill").is_none() {
+        let text = Scalar { text: SPILL_TEXT.to_owned(), quoted: false };
+        let percent = one(span, text, Kind::Share { min: 1, max: 100 });
+        add(section, &spec::POOL, "spill", percent);
     }
 }
 

@@ -4,6 +4,7 @@
 //! page. A key that the design names but no engine does yet is [`Status::Later`]: it is refused as `not
 //! supported yet`, so that nobody believes in a protection that is not there.
 
+mod balance;
 mod certificate;
 mod eject;
 mod health;
@@ -15,10 +16,13 @@ mod route;
 mod sticky;
 mod tls;
 mod walk;
+mod zones;
 
 use crate::kind::Kind;
 
+pub(crate) use balance::PREQUAL;
 pub(crate) use health::{AGENT, HEALTH};
+pub(crate) use pool::POOL;
 pub(crate) use root::ROOT;
 pub(crate) use walk::{sections, sections_with};
 

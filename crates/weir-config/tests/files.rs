@@ -81,12 +81,15 @@ fn the_effective_file_of_every_example_loads_to_the_same() {
 fn the_whole_design_is_known_and_what_is_not_built_is_refused() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/design/whole.yaml");
     let errors = weir_config::load(&path).expect_err("the design names much that is not built");
-    for finding in &errors.findings {
-        assert_eq!(finding.severity, Severity::Error);
+    // Its runtime does not say where this Weir stands.
+    let (warnings, errors_of): (Vec<_>, Vec<_>) =
+        errors.findings.iter().partition(|finding| finding.severity == Severity::Warning);
+    assert!(warnings.iter().all(|warning| warning.message.contains("`zone` has no effect")), "{errors}");
+    for finding in &errors_of {
         assert!(finding.message.ends_with(" is not supported yet"), "{errors}");
     }
     let refused: Vec<&str> =
-        errors.findings.iter().map(|finding| finding.message.split('`').nth(1).unwrap()).collect();
+        errors_of.iter().map(|finding| finding.message.split('`').nth(1).unwrap()).collect();
     let expected = [
         "admin",
         "accept_proxy",
@@ -96,7 +99,6 @@ fn the_whole_design_is_known_and_what_is_not_built_is_refused() {
         "tcp",
         "sni",
         "udp",
-        "zone",
         "discover",
         "postgres",
         "on_role_change",

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod acme;
+pub mod balance;
 mod certificates;
 pub mod log;
 pub mod metrics;

@@ -11,16 +11,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use weir_balance::{Algorithm, Member, Policy, Pool, Rank, WhenAllDown, ejection::Rules, sticky::Places};
+use weir_balance::{Member, Pool, ejection::Rules, sticky::Places};
 use weir_check::{PoolTargets, Speech, Target};
-use weir_config::{AccessLog, Balance, Config, Eject, Hsts, Listener, LogTarget, OwnCookie, PoolProtocol};
+use weir_config::{AccessLog, Config, Eject, Hsts, Listener, LogTarget, OwnCookie, PoolProtocol};
 use weir_http::{
     CookieSite, JudgedBy, ListenerSite, PoolSite, RouteSite, Site, StickyBy, StickySite, TlsSite,
 };
 use weir_route::Table;
 use weir_tls::{Seals, acme::Challenges};
 
-use crate::{log, registry::Registry, source::Error, tls::Tls};
+use crate::{balance, log, registry::Registry, source::Error, tls::Tls};
 
 /// How often the process log says that access log lines are lost.
 const WRITE_ERRORS_SAID_EVERY: Duration = Duration::from_secs(60);
@@ -70,7 +70,7 @@ pub(crate) fn targets(config: &Config, registry: &Registry, tls: &Tls) -> Vec<Po
             name: pool.name.clone(),
             health: pool.health.clone().map(Arc::new),
             speech: speech(pool, tls.clone()),
-            when_all_down: when_all_down(pool),
+            when_all_down: balance::when_all_down(pool),
             eject: pool.eject.map(|eject| rules(&eject, pool.slow_start)),
             slow_start: pool.slow_start,
             servers: pool
@@ -110,13 +110,6 @@ fn speech(pool: &weir_config::Pool, tls: Option<Arc<weir_tls::Client>>) -> Speec
             Speech { protocol: PoolProtocol::Http1, tls: Some(Arc::new(client)) }
         }
         _ => Speech { protocol: pool.protocol, tls },
-    }
-}
-
-fn when_all_down(pool: &weir_config::Pool) -> WhenAllDown {
-    match pool.when_all_down {
-        weir_config::WhenAllDown::Fail => WhenAllDown::Fail,
-        weir_config::WhenAllDown::Spread => WhenAllDown::Spread,
     }
 }
 
@@ -193,37 +186,32 @@ fn pools(config: &Config, registry: &Registry, tls: &Tls) -> Vec<PoolSite> {
     let pools = config.pools.iter().zip(&registry.pools).zip(&tls.clients);
     pools
         .zip(&tls.sticky.pools)
-        .map(|(((pool, entry), tls), seals)| pool_site(pool, entry, tls.clone(), seals.as_ref()))
+        .map(|(((pool, entry), tls), seals)| pool_site(config, pool, entry, tls.clone(), seals.as_ref()))
         .collect()
 }
 
 fn pool_site(
+    config: &Config,
     pool: &weir_config::Pool,
     entry: &crate::registry::PoolEntry,
     tls: Option<Arc<weir_tls::Client>>,
     seals: Option<&Arc<Seals>>,
 ) -> PoolSite {
-    let members = pool.servers.iter().zip(&entry.servers).map(|(server, live)| Member {
+    let ranks = balance::ranks(pool, &config.runtime);
+    let members = pool.servers.iter().zip(&entry.servers).zip(ranks).map(|((server, live), rank)| Member {
         server: Arc::clone(&live.server),
         name: server.name.clone(),
         weight: server.weight,
-        rank: if server.backup { Rank::BACKUP } else { Rank::default() },
+        rank,
         in_flight_max: server.requests_max,
     });
-    let (algorithm, hash_key) = match &pool.balance {
-        Balance::RoundRobin => (Algorithm::RoundRobin, None),
-        Balance::LeastRequests => (Algorithm::LeastRequests, None),
-        Balance::Random => (Algorithm::Random, None),
-        Balance::P2c => (Algorithm::P2c, None),
-        Balance::PeakEwma => (Algorithm::PeakEwma, None),
-        Balance::Hash(key) => (Algorithm::Hash { bound_percent: None }, Some(key.clone())),
-    };
     let live = Pool::new(
         pool.name.clone(),
         members.collect(),
-        Policy { when_all_down: when_all_down(pool), ..Policy::new(algorithm) },
+        balance::policy(pool, &config.runtime),
         Arc::clone(&entry.epoch),
-    );
+    )
+    .with_traffic(balance::traffic(pool, &config.runtime));
     PoolSite {
         sticky: sticky_site(pool, entry, &live, seals),
         judged_by: JudgedBy {
@@ -231,7 +219,8 @@ fn pool_site(
             times: pool.eject.is_some_and(|eject| eject.latency_percent.is_some()),
         },
         pool: live,
-        hash_key,
+        hash_key: balance::hash_key(pool),
+        load_source: balance::load_source(pool),
         protocol: pool.protocol,
         tls,
         connect_timeout: pool.connect_timeout,

@@ -83,6 +83,9 @@ impl<'a> Attempts<'a> {
         let mut room = connection.worker.path_room.borrow_mut();
         let key = site.hash_key.as_ref().and_then(|key| view.hash(key, &mut room));
         drop(room);
+        if let Some(prequal) = &world.pools[pool.0].prequal {
+            prequal.prepare(&world.pools[pool.0], &connection.worker);
+        }
         let retry = &route.route.retry;
         let method = desk.request.method.of(text);
         let is_repeatable =

@@ -127,6 +127,10 @@ pub struct ServerCounters {
     pub failures: Counter,
     /// Idle connections now.
     pub idle: Counter,
+    /// Probes that were answered with a load.
+    pub probes: Counter,
+    /// Probes that were not.
+    pub probe_failures: Counter,
     /// Answers to calls of gRPC, the server's own: also what an ejection may judge by.
     pub grpc_answers: GrpcAnswers,
 }
@@ -288,6 +292,8 @@ pub enum Limit {
     Http2Heads,
     Http2Held,
     StickyTable,
+    MaxProbes,
+    ProbeTimeout,
     NoRoom,
     QueueMax,
     QueueTimeout,
@@ -299,9 +305,20 @@ pub enum Limit {
     KeptBodies,
 }
 
+/// A counter for each limit.
+#[derive(Debug)]
+struct Limits([Counter; Limit::ALL.len()]);
+
+impl Default for Limits {
+    // The library derives it for arrays of up to 32 only.
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Counter::default()))
+    }
+}
+
 impl Limit {
     /// All, in the order of their counters.
-    pub const ALL: [Limit; 31] = [
+    pub const ALL: [Limit; 33] = [
         Limit::MaxConnections,
         Limit::MaxConnectionsPerWorker,
         Limit::FileDescriptors,
@@ -324,6 +341,8 @@ impl Limit {
         Limit::Http2Heads,
         Limit::Http2Held,
         Limit::StickyTable,
+        Limit::MaxProbes,
+        Limit::ProbeTimeout,
         Limit::NoRoom,
         Limit::QueueMax,
         Limit::QueueTimeout,
@@ -360,6 +379,8 @@ impl Limit {
             Self::Http2Heads => "http2_heads",
             Self::Http2Held => "http2_held",
             Self::StickyTable => "sticky_table",
+            Self::MaxProbes => "max_probes",
+            Self::ProbeTimeout => "prequal.timeout",
             Self::NoRoom => "no_room",
             Self::QueueMax => "queue.max",
             Self::QueueTimeout => "queue.timeout",
@@ -377,7 +398,7 @@ impl Limit {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct WorkerCounters {
-    limits: [Counter; Limit::ALL.len()],
+    limits: Limits,
     abuses: [Counter; Abuse::ALL.len()],
     /// HTTP/2 connections that ended by a mistake of the peer that is no abuse.
     pub http2_errors: Counter,
@@ -386,13 +407,13 @@ pub struct WorkerCounters {
 impl WorkerCounters {
     /// Counts that a limit was reached.
     pub fn reached(&self, limit: Limit) {
-        self.limits[limit as usize].add(1);
+        self.limits.0[limit as usize].add(1);
     }
 
     /// Counts requests of HTTP/2 that were refused.
     pub(crate) fn http2_refused(&self, refusals: Refusals) {
-        self.limits[Limit::MaxConcurrentStreams as usize].add(refusals.streams);
-        self.limits[Limit::Http2Heads as usize].add(refusals.heads);
+        self.limits.0[Limit::MaxConcurrentStreams as usize].add(refusals.streams);
+        self.limits.0[Limit::Http2Heads as usize].add(refusals.heads);
     }
 
     /// Counts an HTTP/2 connection that could not go on.
@@ -410,7 +431,7 @@ impl WorkerCounters {
 
     /// How often it was.
     pub fn times_reached(&self, limit: Limit) -> u64 {
-        self.limits[limit as usize].get()
+        self.limits.0[limit as usize].get()
     }
 }
 

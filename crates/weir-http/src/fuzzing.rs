@@ -13,6 +13,7 @@ use crate::{
     forward::{self, Answering, Forwarding, Handshake},
     h1::{Body, HeadLimits, Refusal},
     head::{RequestHead, ResponseHead, Version},
+    prequal,
     pump::Pump,
     relay::Plan,
     sticky::{self, CookieSite},
@@ -80,6 +81,11 @@ pub fn cookie_for(own: &CookieSite, server: SocketAddr, now_s: u64) -> Vec<u8> {
     let mut out = Vec::new();
     sticky::cookie_for(&mut out, own, server, now_s);
     out
+}
+
+/// What a server says of its load: how busy it is, and how long it takes in microseconds.
+pub fn load_report(value: &[u8]) -> Option<(f32, Option<f32>)> {
+    prequal::read(value).map(|report| (report.requests, report.latency_us))
 }
 
 /// An interim response (1xx) as the client is sent it.

@@ -21,6 +21,7 @@ pub mod h1;
 pub mod h2;
 pub mod head;
 mod multiplex;
+mod prequal;
 mod pump;
 mod relay;
 mod site;

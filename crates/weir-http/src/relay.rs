@@ -195,7 +195,9 @@ impl<'a> Relay<'a> {
             let status = self.desk.response.status;
             if !(102..200).contains(&status) && status != 100 {
                 self.take_time();
-                self.upstream.answered(&self.connection.worker.deadlines, status >= 500);
+                let deadlines = &self.connection.worker.deadlines;
+                self.upstream.link().listen(&self.desk.response, self.reply_text(), deadlines);
+                self.upstream.answered(deadlines, status >= 500);
             }
             if let Some(failure) = failure
                 && self.attempts.permits(self.connection, self.desk, failure)

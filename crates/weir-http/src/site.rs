@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use weir_balance::Pool;
 use weir_config::{
-    CircuitBreaker, HashKey, HeaderEdits, HttpSettings, KeepAlive, PoolProtocol, Queue, Route,
+    CircuitBreaker, HashKey, HeaderEdits, HttpSettings, KeepAlive, LoadSource, PoolProtocol, Queue, Route,
 };
 use weir_route::Table;
 use weir_tls::acme::Challenges;
@@ -114,6 +114,8 @@ pub struct PoolSite {
     pub judged_by: JudgedBy,
     /// What is hashed, when the algorithm hashes.
     pub hash_key: Option<HashKey>,
+    /// Where servers say what they have to do, when the algorithm goes by that.
+    pub load_source: Option<LoadSource>,
     /// What is spoken to its servers.
     pub protocol: PoolProtocol,
     /// What is asked of its servers, where they are to use TLS.

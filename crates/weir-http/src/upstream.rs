@@ -18,7 +18,9 @@ use weir_tls::Stream;
 use crate::{
     attempt::{OwnLine, PoolShared},
     counters::{Limit, ServerCounters, WorkerCounters},
+    head::ResponseHead,
     multiplex::{self, Trunks},
+    prequal::{Heard, Prequal},
     site::{JudgedBy, ListenerId, ListenerSite, PoolSite, RouteSite, Site},
     wire::Wire,
 };
@@ -64,6 +66,8 @@ pub(crate) struct PoolLink {
     pub(crate) picker: RefCell<Picker>,
     /// What the picker wants to be told.
     wants: Wants,
+    /// Where servers say what they have to do.
+    pub(crate) prequal: Option<Rc<Prequal>>,
     /// In the order of the pool's members.
     pub(crate) servers: Vec<Rc<ServerLink>>,
     /// Requests of this worker that wait for room. Goes on over reloads.
@@ -81,6 +85,8 @@ pub(crate) struct ServerLink {
     /// What all workers share of its pool.
     shared: Arc<PoolShared>,
     idle: RefCell<Vec<Idle>>,
+    /// What it has said of its load.
+    pub(crate) heard: Heard,
     /// Connections of HTTP/2, which exchanges share.
     pub(crate) trunks: Trunks,
 }
@@ -92,6 +98,8 @@ struct Seat {
     index: ServerIndex,
     wants: Wants,
     judged_by: JudgedBy,
+    /// Its answers say what it has to do.
+    says_load: bool,
 }
 
 #[derive(Debug)]
@@ -262,6 +270,13 @@ impl ServerLink {
         self.observe(None, Came::Failure, deadlines);
     }
 
+    /// The head of an answer has come.
+    pub(crate) fn listen(&self, response: &ResponseHead, text: &[u8], deadlines: &Deadlines) {
+        if self.seat.borrow().says_load {
+            self.heard.listen(self, response, text, deadlines.recent_ms());
+        }
+    }
+
     /// Tells whoever wants to know what came of a request: the algorithm, and who judges the server. `sent` is when it went
     /// out, if that was noted.
     fn observe(&self, sent: Option<Duration>, came: Came, deadlines: &Deadlines) {
@@ -284,7 +299,11 @@ impl ServerLink {
         let failed = came == Came::Failure;
         if wants.answers && (failed || latency_us.is_some()) {
             let observation = Observation { latency_us: latency_us.unwrap_or_default(), failed };
-            self.tell(|picker, _| picker.observe(&self.server, observation, milliseconds(now)));
+            let now_ms = milliseconds(now);
+            self.tell(|picker, index| {
+                picker.observe(&self.server, observation, now_ms);
+                picker.judge(index, failed, now_ms);
+            });
         }
     }
 
@@ -342,9 +361,11 @@ impl World {
                     index: ServerIndex(0),
                     wants: Wants::default(),
                     judged_by: JudgedBy::default(),
+                    says_load: false,
                 }),
                 shared: Arc::clone(&pool.shared),
                 idle: RefCell::default(),
+                heard: Heard::default(),
                 trunks: Trunks::default(),
             }),
         };
@@ -353,12 +374,15 @@ impl World {
             let linked = Rc::new(PoolLink {
                 picker: RefCell::new(picker(&pool.pool, worker, before)),
                 wants: pool.pool.algorithm().wants(),
+                prequal: Prequal::of(pool),
                 servers: members.map(|(index, member)| link(pool, index, &member.server)).collect(),
                 line: line(&pool.pool, before),
             });
             for (index, server) in pool.pool.indices().zip(&linked.servers) {
-                let (pool, wants, judged_by) = (Rc::downgrade(&linked), linked.wants, pool.judged_by);
-                *server.seat.borrow_mut() = Seat { pool, index, wants, judged_by };
+                let judged_by = pool.judged_by;
+                let says_load = linked.prequal.as_ref().is_some_and(|prequal| prequal.listens());
+                let (pool, wants) = (Rc::downgrade(&linked), linked.wants);
+                *server.seat.borrow_mut() = Seat { pool, index, wants, judged_by, says_load };
             }
             linked
         });
@@ -389,6 +413,7 @@ impl World {
     pub(crate) fn sweep(&self, now_ms: u64) {
         for (pool, site) in self.pools.iter().zip(&self.site.pools) {
             for link in &pool.servers {
+                link.heard.sweep(now_ms);
                 let mut idle = link.idle.borrow_mut();
                 let before = idle.len();
                 idle.retain_mut(|connection| connection.is_good(&site.keep_alive, now_ms));

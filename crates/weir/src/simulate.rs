@@ -78,7 +78,7 @@ const PRECISION: f64 = 0.01;
 /// Runs what was asked for.
 pub(crate) fn done(arguments: &Arguments) -> Result<(), Failure> {
     let (scenario, own) = base(arguments)?;
-    let balancers = balancers(arguments).map_err(Failure::Usage)?;
+    let balancers = balancers(arguments, own.as_ref()).map_err(Failure::Usage)?;
     let mut out = std::io::stdout().lock();
     let mut say = |text: &str| {
         out.write_all(text.as_bytes()).map_err(|error| Failure::Running(format!("standard output: {error}")))
@@ -91,7 +91,7 @@ pub(crate) fn done(arguments: &Arguments) -> Result<(), Failure> {
         return say(&json(&outcome));
     }
     say(&table::algorithms(&scenario, &balancers))?;
-    let judged = own.as_deref().unwrap_or("peak_ewma");
+    let judged = own.as_ref().map_or("peak_ewma", |pool| &pool.algorithm);
     if let Some((name, balancer)) = balancers.iter().find(|(name, _)| *name == judged).or(balancers.first()) {
         say(&table::losses(&Scenario { balancer: balancer.clone(), ..scenario.clone() }, name))?;
     }
@@ -103,24 +103,28 @@ pub(crate) fn done(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What is simulated, but for who decides, and the algorithm that a file names.
-fn base(arguments: &Arguments) -> Result<(Scenario, Option<String>), Failure> {
-    let (mut servers, own) = match &arguments.config {
-        Some(path) => {
-            let pool = pool::read(path, arguments.pool.as_deref())?;
-            (pool.weights.iter().map(|&weight| (f64::from(weight), weight)).collect(), Some(pool.algorithm))
-        }
-        None => (vec![(1.0, 1); arguments.servers.unwrap_or(100) as usize], None),
+/// What is simulated, but for who decides, and the pool of a file.
+fn base(arguments: &Arguments) -> Result<(Scenario, Option<pool::Own>), Failure> {
+    let own = match &arguments.config {
+        Some(path) => Some(pool::read(path, arguments.pool.as_deref())?),
+        None => None,
+    };
+    let mut servers = match &own {
+        Some(pool) => pool.weights.iter().map(|&weight| (f64::from(weight), weight)).collect(),
+        None => vec![(1.0, 1); arguments.servers.unwrap_or(100) as usize],
     };
     if !arguments.speeds.is_empty() {
         for (server, speed) in servers.iter_mut().zip(arguments.speeds.iter().cycle()) {
             server.0 = *speed;
         }
     }
+    let nodes = nodes(arguments, own.as_ref())?;
     let scenario = Scenario {
         balancer: Balancer::CentralQueue,
         servers,
-        nodes: arguments.nodes.unwrap_or(1) as usize,
+        ranks: own.as_ref().map_or_else(Vec::new, |pool| pool.ranks.clone()),
+        traffic: own.as_ref().map_or_else(Vec::new, |pool| pool.traffic.clone()),
+        nodes,
         load: arguments.load,
         service: arguments.service,
         service_time: arguments.service_time,
@@ -132,17 +136,42 @@ fn base(arguments: &Arguments) -> Result<(Scenario, Option<String>), Failure> {
     Ok((scenario, own))
 }
 
-fn balancers(arguments: &Arguments) -> Result<Vec<(&'static str, Balancer)>, String> {
+/// At least one in each zone where traffic comes in: else zones would not get what the nodes believe.
+fn nodes(arguments: &Arguments, own: Option<&pool::Own>) -> Result<usize, Failure> {
+    let zones = own.map_or(1, |pool| pool.traffic.iter().filter(|part| **part > 0).count()).max(1);
+    match arguments.nodes {
+        Some(nodes) if (nodes as usize) < zones => Err(Failure::Usage(format!(
+            "--nodes {nodes}: traffic comes in at {zones} zones, so there must be {zones} nodes or more"
+        ))),
+        Some(nodes) => Ok(nodes as usize),
+        None => Ok(zones),
+    }
+}
+
+fn balancers(
+    arguments: &Arguments,
+    own: Option<&pool::Own>,
+) -> Result<Vec<(&'static str, Balancer)>, String> {
     let balancer = |&(name, algorithm): &(&'static str, Option<Algorithm>)| {
+        let policy = |algorithm| match own {
+            Some(pool) if pool.algorithm == name => pool.policy,
+            // A hash and a subset contradict each other.
+            Some(pool) => {
+                let subset = pool.policy.subset.filter(|_| !matches!(algorithm, Algorithm::Hash { .. }));
+                Policy { algorithm, subset, ..pool.policy }
+            }
+            None => Policy::new(algorithm),
+        };
         let balancer =
-            algorithm.map_or(Balancer::CentralQueue, |algorithm| Balancer::Nodes(Policy::new(algorithm)));
+            algorithm.map_or(Balancer::CentralQueue, |algorithm| Balancer::Nodes(policy(algorithm)));
         (name, balancer)
     };
     if arguments.algorithm.is_empty() {
         return Ok(BALANCERS.iter().map(balancer).collect());
     }
     let find = |wanted: &String| {
-        let found = BALANCERS.iter().find(|(name, _)| name == wanted);
+        let wanted = if wanted == "least_connections" { "least_requests" } else { wanted };
+        let found = BALANCERS.iter().find(|(name, _)| *name == wanted);
         let names = || BALANCERS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
         found
             .map(balancer)

@@ -13,6 +13,7 @@ pub mod config;
 pub mod h2_frames;
 pub mod h2_head;
 pub mod hpack_block;
+pub mod load_report;
 pub mod pieces;
 pub mod readers;
 pub mod request_head;

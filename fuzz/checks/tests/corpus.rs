@@ -67,3 +67,8 @@ fn h2_frames() {
 fn sticky_cookie() {
     replay("sticky_cookie", weir_fuzz_checks::sticky_cookie::check);
 }
+
+#[test]
+fn load_report() {
+    replay("load_report", weir_fuzz_checks::load_report::check);
+}

@@ -6,6 +6,11 @@
 //! with the fewest requests. A probe's answer is good for a while and for a few picks: the pick itself adds to the load
 //! that it told of. With each request the oldest and the worst are dropped in turn, so that a pool of answers that
 //! nobody took does not end as one of bad servers only.
+//!
+//! A server that fails at once has few requests in flight and answers fast: by its own words it is the best. So who has
+//! failed lately is neither hot nor cold but the last choice, until it is forgiven. (The paper's servers are asked by
+//! clients that leave failing ones to others; in the simulator, one failing server of a hundred made 5.8% of all requests
+//! fail.)
 
 use super::{Choice, Weights, lottery::Lottery};
 use crate::{Rng, ServerIndex};
@@ -24,6 +29,18 @@ const USES_MAX: u8 = 2;
 
 /// The share of answers whose requests in flight are not hot.
 const COLD_QUANTILE: f64 = 0.84;
+
+/// The share of the latest answers that one answer is.
+const ANSWER_SHARE: f32 = 0.2;
+
+/// A server of which more than this share has failed is the last choice: one failure is enough for a second.
+const FAILING_SHARE: f32 = 0.15;
+
+/// After so long without an answer, less than half of the share is left.
+const FORGIVE_MS: f32 = 3_000.0;
+
+/// How often one is drawn at random that does not fail.
+const REDRAWS_MAX: usize = 3;
 
 /// What a server says of its load.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -47,10 +64,38 @@ pub(super) struct Prequal {
     lottery: Lottery,
     /// The oldest first.
     probes: Vec<Probe>,
+    /// By server.
+    failures: Vec<Failures>,
     drops_worst: bool,
 }
 
+/// The share of failures among a server's latest answers.
+#[derive(Debug, Clone, Copy, Default)]
+struct Failures {
+    share: f32,
+    at_ms: u64,
+}
+
+impl Failures {
+    fn now(self, now_ms: u64) -> f32 {
+        if self.share == 0.0 {
+            return 0.0;
+        }
+        let age = now_ms.saturating_sub(self.at_ms) as f32 / FORGIVE_MS;
+        self.share / (1.0 + age + age * age / 2.0)
+    }
+
+    fn is_failing(self, now_ms: u64) -> bool {
+        self.now(now_ms) > FAILING_SHARE
+    }
+}
+
 impl Prequal {
+    /// For a pool of so many servers.
+    pub(super) fn new(servers: usize) -> Self {
+        Self { failures: vec![Failures::default(); servers], ..Self::default() }
+    }
+
     pub(super) fn gather(&mut self, eligible: &[ServerIndex], weights: &Weights) {
         self.lottery.gather(eligible, weights);
         self.probes.reserve(PROBES_MAX);
@@ -59,27 +104,49 @@ impl Prequal {
 
     pub(super) fn draw(&mut self, choice: &Choice<'_>, rng: &mut Rng) -> Option<ServerIndex> {
         self.probes.retain(|probe| choice.ask.now_ms <= probe.at_ms + AGE_MAX_MS && probe.uses < USES_MAX);
-        let open = |probe: &Probe| choice.is_open(probe.server);
-        let picked = if self.probes.len() < PROBES_MIN { None } else { self.best(open) };
+        let picked = if self.probes.len() < PROBES_MIN { None } else { self.best(choice) };
         self.drop_one();
-        match picked {
-            Some(server) => Some(server),
-            None => {
-                (0..choice.draws_max()).map(|_| self.lottery.draw(rng)).find(|&index| choice.is_open(index))
-            }
-        }
+        picked.or_else(|| self.any(choice, rng))
     }
 
-    fn best(&mut self, open: impl Fn(&Probe) -> bool) -> Option<ServerIndex> {
+    /// One at random by weight, if possible one that does not fail.
+    fn any(&self, choice: &Choice<'_>, rng: &mut Rng) -> Option<ServerIndex> {
+        let mut failing = None;
+        for _ in 0..REDRAWS_MAX + choice.draws_max() {
+            let index = self.lottery.draw(rng);
+            if !choice.is_open(index) {
+                continue;
+            }
+            if !self.failures[index.get()].is_failing(choice.ask.now_ms) {
+                return Some(index);
+            }
+            failing = Some(index);
+        }
+        failing
+    }
+
+    fn best(&mut self, choice: &Choice<'_>) -> Option<ServerIndex> {
         let limit = self.hot_limit();
-        let rank = |probe: &Probe| match probe.load.requests <= limit {
-            true => (0, probe.load.latency),
-            false => (1, probe.load.requests),
+        let failures = &self.failures;
+        let rank = |probe: &Probe| {
+            let failures = failures[probe.server.get()];
+            if failures.is_failing(choice.ask.now_ms) {
+                (2, failures.now(choice.ask.now_ms))
+            } else if probe.load.requests <= limit {
+                (0, probe.load.latency)
+            } else {
+                (1, probe.load.requests)
+            }
         };
-        let best = self.probes.iter_mut().filter(|probe| open(probe)).min_by(|a, b| {
-            let ((a_hot, a), (b_hot, b)) = (rank(a), rank(b));
-            a_hot.cmp(&b_hot).then(a.total_cmp(&b))
+        let open = self.probes.iter_mut().filter(|probe| choice.is_open(probe.server));
+        let best = open.min_by(|a, b| {
+            let ((a_class, a), (b_class, b)) = (rank(a), rank(b));
+            a_class.cmp(&b_class).then(a.total_cmp(&b))
         })?;
+        // All that are known fail: there may be others.
+        if rank(best).0 == 2 {
+            return None;
+        }
         best.uses += 1;
         // The request that goes there now is not in what it said.
         best.load.requests += 1.0;
@@ -118,6 +185,14 @@ impl Prequal {
 
     pub(super) fn wants_probe(&self, rng: &mut Rng) -> ServerIndex {
         self.lottery.draw(rng)
+    }
+
+    /// An answer, or none.
+    pub(super) fn judge(&mut self, index: ServerIndex, failed: bool, now_ms: u64) {
+        let Some(failures) = self.failures.get_mut(index.get()) else { return };
+        let share = failures.now(now_ms);
+        let target = if failed { 1.0 } else { 0.0 };
+        *failures = Failures { share: share + (target - share) * ANSWER_SHARE, at_ms: now_ms };
     }
 
     pub(super) fn probed(&mut self, index: ServerIndex, load: Load, now_ms: u64) {

@@ -4,6 +4,7 @@
 mod hash;
 mod least_requests;
 mod p2c;
+mod prequal;
 mod random;
 mod reload;
 mod round_robin;

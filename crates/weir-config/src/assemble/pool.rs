@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
-use super::{Once, eject, health, resilience, sticky, tls, to_u32, to_usize};
+use super::{Once, balance, eject, health, resilience, sticky, tls, to_u32, to_usize, zones};
 use crate::{
-    Balance, HashKey, KeepAlive, Pool, PoolProtocol, Server, WhenAllDown,
+    KeepAlive, Pool, PoolProtocol, Server, WhenAllDown,
     fill::first_at,
     filled::{Entry, Filled},
     kind::Value,
@@ -21,7 +21,7 @@ pub(super) fn pool(entry: &Entry, findings: &mut Findings) -> Pool {
     };
     let checked = Pool {
         name: entry.name.clone(),
-        balance: balance(pool.get("balance")),
+        balance: balance::balance(pool, findings),
         protocol,
         tls: pool.get("tls").map(|node| tls::pool(entry, node, findings)),
         servers: servers(entry, findings),
@@ -29,6 +29,8 @@ pub(super) fn pool(entry: &Entry, findings: &mut Findings) -> Pool {
         eject: eject::eject(pool),
         slow_start: eject::slow_start(pool),
         connect_timeout: pool.duration("connect_timeout"),
+        spill_percent: zones::spill(pool, findings),
+        subset: zones::subset(pool, findings),
         when_all_down: match pool.word("when_all_down") {
             Some("spread") => WhenAllDown::Spread,
             _ => WhenAllDown::Fail,
@@ -47,21 +49,6 @@ pub(super) fn pool(entry: &Entry, findings: &mut Findings) -> Pool {
     };
     resilience::check_queue(&checked, pool, findings);
     checked
-}
-
-fn balance(node: Option<&Filled>) -> Balance {
-    match node.and_then(Filled::as_word) {
-        Some("least_requests") => return Balance::LeastRequests,
-        Some("random") => return Balance::Random,
-        Some("p2c") => return Balance::P2c,
-        Some("peak_ewma") => return Balance::PeakEwma,
-        Some("client_ip") => return Balance::Hash(HashKey::ClientIp),
-        _ => {}
-    }
-    match node.and_then(|node| node.get("hash")).and_then(Filled::value) {
-        Some(Value::Hash(key)) => Balance::Hash(key.clone()),
-        _ => Balance::RoundRobin,
-    }
 }
 
 fn servers(pool: &Entry, findings: &mut Findings) -> Vec<Server> {
@@ -88,6 +75,8 @@ fn servers(pool: &Entry, findings: &mut Findings) -> Vec<Server> {
             weight: u16::try_from(node.number("weight")).unwrap_or(u16::MAX),
             backup: matches!(node.get("backup").and_then(Filled::value), Some(Value::Bool(true))),
             requests_max: Some(to_u32(node.number("max_connections"))).filter(|max| *max > 0),
+            priority: zones::priority(node, findings),
+            zone: node.text("zone").map(str::to_owned),
             check: check(node, pool, *address, findings),
         });
     }

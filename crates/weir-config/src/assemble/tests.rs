@@ -123,7 +123,10 @@ fn routes_hold_what_they_match_do_and_edit() {
 fn pools_hold_their_servers_and_checks() {
     let config = load(WHOLE).config;
     let pool = &config.pools[0];
-    assert_eq!(pool.balance, Balance::Hash(HashKey::Header("x-user".to_owned())));
+    assert_eq!(
+        pool.balance,
+        Balance::Hash { key: HashKey::Header("x-user".to_owned()), bound_percent: None }
+    );
     let servers: Vec<_> = pool.servers.iter().map(|s| (s.name.as_str(), s.weight, s.backup)).collect();
     assert_eq!(servers, [("one", 0, false), ("10.0.0.2:80", 1, false), ("10.0.0.3:80", 1, true)]);
     assert_eq!(pool.when_all_down, WhenAllDown::Spread);
@@ -136,6 +139,24 @@ fn pools_hold_their_servers_and_checks() {
     // The default of one second would be longer than the interval.
     assert_eq!((health.interval, health.timeout), (Duration::from_millis(500), Duration::from_millis(500)));
     assert!(config.pools[1].health.is_none());
+}
+
+#[test]
+fn what_has_two_spellings_is_one_thing() {
+    let balance = |written: &str| {
+        let text = format!(
+            "listeners:\n  - {{ bind: \":80\", pool: a }}\npools:\n  a: {{ balance: {written}, servers: [10.0.0.1:80] }}\n"
+        );
+        load(&text).config.pools[0].balance.clone()
+    };
+    assert_eq!(balance("least_connections"), Balance::LeastRequests);
+    assert_eq!(balance("client_ip"), balance("{ hash: client_ip }"));
+    let bounded = Balance::Hash { key: HashKey::ClientIp, bound_percent: Some(125) };
+    assert_eq!(balance("{ hash: client_ip, bound: 1.25 }"), bounded);
+    assert_eq!(
+        balance("{ hash: path, bound: 2 }"),
+        Balance::Hash { key: HashKey::Path, bound_percent: Some(200) }
+    );
 }
 
 #[test]

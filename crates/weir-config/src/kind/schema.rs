@@ -1,6 +1,6 @@
 //! What the JSON Schema says about a kind.
 
-use super::Kind;
+use super::{Kind, bound};
 use crate::{CipherSuite, json::Json, spec::Status};
 
 impl Kind {
@@ -64,12 +64,17 @@ impl Kind {
                 let range = pattern("^[2-5][0-9]{2}(-[2-5][0-9]{2})?$");
                 Json::object([("anyOf", Json::List(vec![integer(200, 599), range]))])
             }
+            Kind::Bound => Json::object([
+                ("type", Json::text("number")),
+                ("exclusiveMinimum", Json::Number(1)),
+                ("maximum", Json::Number(bound::BOUND_PERCENT_MAX / 100)),
+            ]),
+            Kind::HashKey => pattern("^(client_ip|path|(header|cookie|query):.+)$"),
             Kind::RetryCondition => {
                 let word = pattern("^([a-z_]+|[45][0-9]{2}(-[45][0-9]{2})?)$");
                 Json::object([("anyOf", Json::List(vec![integer(400, 599), word]))])
             }
             Kind::HedgeDelay => pattern("^([0-9]+(ms|s|m|h)|p[5-9][0-9])$"),
-            Kind::HashKey => pattern("^(path|(header|cookie|query):.+)$"),
             Kind::StickyKey => pattern("^(client_ip|header:.+)$"),
             Kind::LogTarget => pattern("^(stdout|stderr|.*/[^/]+)$"),
         }

@@ -294,7 +294,7 @@ fn names_and_targets() {
     check(Kind::HashKey, "cookie:id", "Hash(Cookie(\"id\"))");
     check(Kind::HashKey, "query:q", "Hash(Query(\"q\"))");
     check(Kind::HashKey, "path", "Hash(Path)");
-    check(Kind::HashKey, "client_ip", "write `balance: client_ip`, without `hash`");
+    check(Kind::HashKey, "client_ip", "Hash(ClientIp)");
 }
 
 #[test]

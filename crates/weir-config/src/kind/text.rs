@@ -44,22 +44,24 @@ pub(crate) fn query_name(text: &str) -> Result<(), Fault> {
     }
 }
 
-/// `path`, `header:NAME`, `cookie:NAME`, `query:NAME`.
+/// `client_ip`, `path`, `header:NAME`, `cookie:NAME`, `query:NAME`.
 pub(crate) fn hash_key(text: &str) -> Result<HashKey, Fault> {
     const KINDS: [&str; 3] = ["header", "cookie", "query"];
+    const ALONE: [&str; 2] = ["path", "client_ip"];
     if text == "path" {
         return Ok(HashKey::Path);
     }
     if text == "client_ip" {
-        return Err(Fault::new("write `balance: client_ip`, without `hash`"));
+        return Ok(HashKey::ClientIp);
     }
-    let help = "expected `path`, `\"header:NAME\"`, `\"cookie:NAME\"` or `\"query:NAME\"`";
+    let help = "expected `client_ip`, `path`, `\"header:NAME\"`, `\"cookie:NAME\"` or `\"query:NAME\"`";
     let (kind, name) = text.split_once(':').map_or((text, None), |(kind, name)| (kind, Some(name)));
     let Some(name) = name.filter(|_| KINDS.contains(&kind)) else {
-        let fault = match nearest(kind, KINDS.into_iter().chain(["path"])) {
+        let fault = match nearest(kind, KINDS.into_iter().chain(ALONE)) {
             Some(near) if near != kind => {
-                let meant =
-                    name.filter(|_| near != "path").map_or(near.to_owned(), |name| format!("{near}:{name}"));
+                let meant = name
+                    .filter(|_| !ALONE.contains(&near))
+                    .map_or(near.to_owned(), |name| format!("{near}:{name}"));
                 format!("unknown value `{}`, did you mean `{}`?", shown(text), shown(&meant))
             }
             Some(near) if name.is_none() => format!("`{}` names no {near}", shown(text)),

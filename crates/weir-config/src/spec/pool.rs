@@ -2,6 +2,7 @@
 
 use super::{
     List, Section, Shape, Word,
+    balance::{ALGORITHMS, BALANCE},
     eject::{EJECT, NO_EJECT},
     health::{HEALTH, NO_HEALTH},
     key, later,
@@ -9,10 +10,11 @@ use super::{
     sticky::STICKY,
     tls::POOL_TLS,
     word,
+    zones::{PRIORITY, SPILL, SUBSET_KEY, ZONE},
 };
 use crate::kind::Kind;
 
-pub(super) static POOL: Section = Section {
+pub(crate) static POOL: Section = Section {
     path: "pools.NAME",
     doc: "A group of servers that do the same work.",
     keys: &[
@@ -23,6 +25,8 @@ pub(super) static POOL: Section = Section {
         key("health", Shape::WordOrSection(&NO_HEALTH, &HEALTH), "How servers are checked.")
             .default("{ tcp: connect }"),
         key("connect_timeout", Shape::One(Kind::Duration), "How long a connect may take.").default("2s"),
+        SPILL,
+        SUBSET_KEY,
         key("when_all_down", Shape::One(Kind::Word(&ALL_DOWN)), "What happens when no server is up.")
             .default("fail"),
         key("keep_alive", Shape::Section(&KEEP_ALIVE), "Idle connections that are kept for later requests.")
@@ -56,27 +60,6 @@ pub(super) static POOL: Section = Section {
     choices: &[],
 };
 
-static ALGORITHMS: [Word; 6] = [
-    word("round_robin", "one after the other, by weight"),
-    word("least_requests", "the one with the fewest open requests, by weight"),
-    word("random", "any, by weight"),
-    word("p2c", "the less loaded of two random ones"),
-    word("client_ip", "always the same one for one client address"),
-    word("peak_ewma", "the one that is expected to answer first, of a few random ones"),
-];
-
-static BALANCE: Section = Section {
-    path: "pools.NAME.balance",
-    doc: "Always the same server for one value.",
-    keys: &[key(
-        "hash",
-        Shape::One(Kind::HashKey),
-        "`path`, `\"header:NAME\"`, `\"cookie:NAME\"` or `\"query:NAME\"`; requests without it are spread at random.",
-    )
-    .required()],
-    choices: &[],
-};
-
 /// As many are checked on time; a larger pool is split over several nodes.
 const SERVERS_MAX: usize = 100_000;
 
@@ -105,7 +88,8 @@ static SERVER: Section = Section {
             .default("false"),
         key("check", Shape::One(Kind::ServerAddress), "Where its checks go.")
             .settled("its address, with `address` and `port` of `health`"),
-        later("zone", "Where it stands."),
+        ZONE,
+        PRIORITY,
         key(
             "max_connections",
             Shape::One(Kind::Count { min: 1, max: 10_000_000 }),

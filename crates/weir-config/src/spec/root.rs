@@ -2,7 +2,7 @@
 
 use super::{
     Key, List, Map, Section, Shape, Word, certificate::CERTIFICATE, key, later, listener::LISTENER,
-    pool::POOL, word,
+    pool::POOL, word, zones,
 };
 use crate::kind::Kind;
 
@@ -67,6 +67,9 @@ static RUNTIME: Section = Section {
             "What Weir keeps for itself: ACME accounts, certificates, keys of cookies, indices.",
         )
         .default("/var/lib/weir"),
+        zones::OWN_ZONE,
+        zones::TRAFFIC,
+        zones::NODE,
     ],
     choices: &[],
 };

@@ -147,7 +147,7 @@ fn servers(out: &mut Exposition, registry: &Registry) {
         }
     }
     type Get = fn(&ServerCounters) -> &Counter;
-    let counters: [(&str, &str, Get); 7] = [
+    let counters: [(&str, &str, Get); 9] = [
         ("weir_server_connects", "Connections made.", |block| &block.connects),
         ("weir_server_connect_failures", "Connections that could not be made.", |block| {
             &block.connect_failures
@@ -163,6 +163,8 @@ fn servers(out: &mut Exposition, registry: &Registry) {
         ("weir_server_failures", "Answers that were not acceptable, broke off or never came.", |block| {
             &block.failures
         }),
+        ("weir_server_probes", "Probes for its load that were answered with one.", |block| &block.probes),
+        ("weir_server_probe_failures", "Probes for its load that were not.", |block| &block.probe_failures),
     ];
     for (name, help, get) in counters {
         let mut family = out.counter(name, help);

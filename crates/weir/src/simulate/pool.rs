@@ -2,13 +2,17 @@
 
 use std::path::Path;
 
+use weir_balance::{Policy, Rank};
 use weir_config::Balance;
-use weir_control::Source;
+use weir_control::{Source, balance};
 
 use crate::Failure;
 
 pub(super) struct Own {
     pub(super) weights: Vec<u16>,
+    pub(super) ranks: Vec<Rank>,
+    pub(super) traffic: Vec<u32>,
+    pub(super) policy: Policy,
     pub(super) algorithm: String,
 }
 
@@ -27,12 +31,19 @@ pub(super) fn read(path: &Path, name: Option<&str>) -> Result<Own, Failure> {
             None => format!("{} has several pools; choose one with --pool: {}", path.display(), names()),
         })
     })?;
-    let servers = pool.servers.iter().filter(|server| !server.backup && server.weight > 0);
-    let weights: Vec<u16> = servers.map(|server| server.weight).collect();
+    let ranks = balance::ranks(pool, &config.runtime);
+    let servers = pool.servers.iter().zip(ranks).filter(|(server, _)| !server.backup && server.weight > 0);
+    let (weights, ranks): (Vec<u16>, Vec<Rank>) = servers.map(|(server, rank)| (server.weight, rank)).unzip();
     if weights.is_empty() {
         return Err(Failure::Usage(format!("pool `{}` has no server that takes requests", pool.name)));
     }
-    Ok(Own { weights, algorithm: word(&pool.balance).to_owned() })
+    Ok(Own {
+        weights,
+        ranks,
+        traffic: balance::traffic(pool, &config.runtime),
+        policy: balance::policy(pool, &config.runtime),
+        algorithm: word(&pool.balance).to_owned(),
+    })
 }
 
 fn word(balance: &Balance) -> &'static str {
@@ -42,6 +53,7 @@ fn word(balance: &Balance) -> &'static str {
         Balance::Random => "random",
         Balance::P2c => "p2c",
         Balance::PeakEwma => "peak_ewma",
-        Balance::Hash(_) => "hash",
+        Balance::Prequal(_) => "prequal",
+        Balance::Hash { .. } => "hash",
     }
 }

@@ -60,6 +60,7 @@ pub(super) fn losses(scenario: &Scenario, name: &str) -> String {
         }
         before = lost;
         let servers = scenario.servers[lost..].to_vec();
+        let ranks = scenario.ranks.get(lost..).unwrap_or_default().to_vec();
         let left: f64 = servers.iter().map(|(speed, _)| speed).sum();
         // Speeds are relative to their mean, which the loss may have changed: the work stays what it was.
         let load = scenario.load * all / left;
@@ -68,7 +69,7 @@ pub(super) fn losses(scenario: &Scenario, name: &str) -> String {
             verdict = verdict.or(Some(lost));
             break;
         }
-        let outcome = run(&Scenario { servers, load, ..scenario.clone() });
+        let outcome = run(&Scenario { servers, ranks, load, ..scenario.clone() });
         let _ = writeln!(table, "{lost:<16}{load:>9.2}{}", numbers(&outcome));
         let p99 = outcome.times.quantile(0.99);
         if p99 > HURTS * *calm.get_or_insert(p99) {

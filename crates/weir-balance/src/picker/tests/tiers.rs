@@ -9,7 +9,7 @@ fn two_ranks(fleet: &Fleet, policy: Policy) -> Pool {
         server: server.clone(),
         name: number.to_string(),
         weight: 1,
-        rank: Rank::new(0, number >= 4),
+        rank: Rank::new(u8::from(number >= 4)),
         in_flight_max: None,
     };
     let members = fleet.servers.iter().enumerate().map(member).collect();
