@@ -17,7 +17,7 @@ pub mod sticky;
 mod subset;
 
 pub use estimate::Observation;
-pub use maglev::hash_key;
+pub use maglev::{Tables, hash_key};
 pub use picker::{Ask, Load, Picker};
 pub use pool::{Algorithm, Member, Policy, Pool, Rank, ServerIndex, Wants, WhenAllDown};
 pub use rng::Rng;

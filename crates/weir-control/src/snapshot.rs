@@ -198,7 +198,8 @@ fn pool_site(
         Balance::PeakEwma => (Algorithm::PeakEwma, None),
         Balance::Hash(key) => (Algorithm::Hash { bound_percent: None }, Some(key.clone())),
     };
-    let live = Pool::new(
+    let live = Pool::new_sharing(
+        &entry.tables,
         pool.name.clone(),
         members.collect(),
         Policy { when_all_down: when_all_down(pool), ..Policy::new(algorithm) },
