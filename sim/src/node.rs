@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use weir_balance::{
-    Ask, Health, Load, Member, Observation, Picker, Policy, Pool, Rank, Rng, Server, ServerIndex,
+    Ask, Health, Load, Member, Observation, Picker, Policy, Pool, Rank, Rng, Server, ServerIndex, Tables,
 };
 
 /// Of a node's own view, it is the only worker.
@@ -21,7 +21,13 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(crate) fn new(policy: &Policy, weights: impl Iterator<Item = u16>, seed: u64) -> Self {
+    /// A node with these servers. `tables` are shared by all nodes, since all would be the same.
+    pub(crate) fn new(
+        policy: &Policy,
+        weights: impl Iterator<Item = u16>,
+        tables: &Tables,
+        seed: u64,
+    ) -> Self {
         let epoch = Arc::default();
         let member = |(number, weight): (usize, u16)| {
             let server = Server::new("simulated", address(number), Arc::clone(&epoch), 1);
@@ -35,7 +41,7 @@ impl Node {
             }
         };
         let members = weights.enumerate().map(member).collect();
-        let pool = Pool::new("simulated", members, *policy, Arc::clone(&epoch));
+        let pool = Pool::new_sharing(tables, "simulated", members, *policy, Arc::clone(&epoch));
         let probes = policy.algorithm == weir_balance::Algorithm::Prequal;
         Self { picker: Picker::new(&pool, WORKER), pool, rng: Rng::new(seed), probes }
     }

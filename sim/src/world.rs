@@ -5,7 +5,7 @@ use std::{
     collections::BinaryHeap,
 };
 
-use weir_balance::Rng;
+use weir_balance::{Rng, Tables};
 
 use crate::{
     Balancer, Histogram, Scenario, Trouble,
@@ -80,9 +80,10 @@ impl<'a> World<'a> {
         let nodes = match &scenario.balancer {
             Balancer::CentralQueue => Vec::new(),
             Balancer::Nodes(policy) => {
+                let tables = Tables::default();
                 let node = |_| {
                     let weights = scenario.servers.iter().map(|&(_, weight)| weight);
-                    Node::new(policy, weights, rng.next())
+                    Node::new(policy, weights, &tables, rng.next())
                 };
                 (0..scenario.nodes).map(node).collect()
             }

@@ -125,6 +125,7 @@ fn base(arguments: &Arguments) -> Result<(Scenario, Option<String>), Failure> {
         service: arguments.service,
         service_time: arguments.service_time,
         trouble: arguments.trouble,
+        warm_up: None,
         requests: arguments.requests,
         precision: Some(PRECISION),
         seed: arguments.seed,
