@@ -8,6 +8,7 @@ mod random;
 mod reload;
 mod round_robin;
 mod rules;
+mod shares;
 mod tiers;
 
 use std::sync::Arc;

@@ -5,7 +5,7 @@
 //! goes to the next. So half a zone that is gone does not drown the other half.
 
 use super::State;
-use crate::{Pool, Rng, ServerIndex, pool::Rank};
+use crate::{Member, Pool, Rng, ServerIndex, pool::Rank};
 
 #[derive(Debug)]
 pub(super) struct Tier {
@@ -43,7 +43,10 @@ pub(super) fn fill(tiers: &mut [Tier], pool: &Pool) {
         }
         let is_all = tier.rank == Rank::ALL;
         let of_tier = pool.indices().filter(|&index| pool.member(index).is_of(tier.rank));
-        tier.eligible.extend(of_tier.filter(|&index| is_all || pool.member(index).is_available()));
+        // One that drains takes nothing new, whatever the others do.
+        let may =
+            |member: &Member| if is_all { member.effective_weight() > 0 } else { member.is_available() };
+        tier.eligible.extend(of_tier.filter(|&index| may(pool.member(index))));
         any_usable |= tier.is_usable();
         tier.share = left.min(worth(tier, pool));
         left -= tier.share;
