@@ -16,7 +16,7 @@ use std::{
     time::Instant,
 };
 
-use weir_sim::tables::{ALGORITHMS, Cell, FILE, PAGES, Row, cells, file, rows_of, with_section};
+use weir_sim::tables::{ALGORITHMS, Cell, FILE, PAGES, Row, SEED, cells, file, rows_of, with_section};
 
 const USAGE: &str = "\
 usage: cargo xtask tables [OPTION...]
@@ -25,10 +25,8 @@ usage: cargo xtask tables [OPTION...]
   --fresh        forget the cells that have run already
   --again LIST   forget those of these algorithms; without results of an own run, the others are those of the
                  committed file
+  --pages        run none: write the pages of what has run
 ";
-
-/// The seed of all cells.
-const SEED: u64 = weir_sim::tables::SEED;
 
 struct Options {
     root: PathBuf,
@@ -36,6 +34,7 @@ struct Options {
     jobs: usize,
     fresh: bool,
     again: Vec<String>,
+    pages: bool,
 }
 
 fn main() -> ExitCode {
@@ -70,12 +69,14 @@ impl Options {
             jobs: thread::available_parallelism().map_or(1, usize::from),
             fresh: false,
             again: Vec::new(),
+            pages: false,
         };
         let mut rest = rest.iter();
         while let Some(option) = rest.next() {
             let mut value = || rest.next().ok_or(format!("{option} wants a value"));
             match option.as_str() {
                 "--fresh" => options.fresh = true,
+                "--pages" => options.pages = true,
                 "--jobs" => {
                     let jobs = value()?.parse().ok().filter(|jobs| *jobs > 0);
                     options.jobs = jobs.ok_or("--jobs wants a number from 1 on")?;
@@ -93,6 +94,9 @@ impl Options {
 }
 
 fn run(options: &Options) -> Result<(), String> {
+    if options.pages {
+        return write_pages(&options.root, &rows_of(&read(&options.results)?));
+    }
     let mut rows = begin(options)?;
     check_some(&rows)?;
     let left: Vec<Cell> = cells().filter(|cell| !rows.iter().any(|row| row.cell == *cell)).collect();
