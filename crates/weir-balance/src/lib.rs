@@ -6,20 +6,26 @@
 
 #![forbid(unsafe_code)]
 
+mod budget;
 mod estimate;
 mod maglev;
 mod order;
+mod percentile;
 mod picker;
 mod pool;
+mod pressure;
 mod rng;
 mod server;
 pub mod sticky;
 mod subset;
 
+pub use budget::Budget;
 pub use estimate::Observation;
 pub use maglev::{Tables, hash_key};
+pub use percentile::Percentile;
 pub use picker::{Ask, Load, Picker};
 pub use pool::{Algorithm, Member, Policy, Pool, Rank, ServerIndex, Wants, WhenAllDown};
+pub use pressure::{Pressure, Tally};
 pub use rng::Rng;
 pub use server::{Epoch, Health, Server, WEIGHT_PERCENT_MAX};
 pub use subset::Subset;

@@ -159,6 +159,11 @@ impl Picker {
         picked
     }
 
+    /// Whether any server could be picked if it had room.
+    pub fn knows_servers(&self) -> bool {
+        self.tiers.iter().any(Tier::is_usable)
+    }
+
     /// Counts a request in, beside [`Server::begin`].
     pub fn begin(&mut self, index: ServerIndex) {
         self.in_flight += 1;

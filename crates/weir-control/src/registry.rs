@@ -13,7 +13,7 @@ use std::{
 use weir_balance::{Epoch, Server, Tables, sticky::Table};
 use weir_config::{Config, Listener, Sticky, StickyBy};
 use weir_http::{
-    ListenerId, PerWorker,
+    ListenerId, PerWorker, PoolShared,
     counters::{ListenerCounters, RouteCounters, ServerCounters, StickyCounters, WorkerCounters},
 };
 
@@ -51,6 +51,8 @@ pub(crate) struct PoolEntry {
     pub(crate) tables: Arc<Tables>,
     pub(crate) servers: Vec<ServerEntry>,
     pub(crate) sticky: Option<StickyEntry>,
+    /// What it bears now, and who waits for it.
+    pub(crate) shared: Arc<PoolShared>,
 }
 
 /// What a pool remembers of its clients.
@@ -155,7 +157,9 @@ impl Registry {
         });
         let sticky = pool.sticky.as_ref();
         let sticky = sticky.map(|sticky| self.sticky(sticky, before.and_then(|entry| entry.sticky.as_ref())));
-        PoolEntry { name: pool.name.clone(), servers: servers.collect(), epoch, tables, sticky }
+        let shared = before.map(|entry| Arc::clone(&entry.shared));
+        let shared = shared.unwrap_or_else(|| Arc::new(PoolShared::new(self.workers.len())));
+        PoolEntry { name: pool.name.clone(), servers: servers.collect(), epoch, tables, sticky, shared }
     }
 
     /// A table goes on as long as it is to remember the same.

@@ -188,7 +188,7 @@ fn pool_site(
         name: server.name.clone(),
         weight: server.weight,
         rank: if server.backup { Rank::BACKUP } else { Rank::default() },
-        in_flight_max: None,
+        in_flight_max: server.requests_max,
     });
     let (algorithm, hash_key) = match &pool.balance {
         Balance::RoundRobin => (Algorithm::RoundRobin, None),
@@ -213,6 +213,11 @@ fn pool_site(
         tls,
         connect_timeout: pool.connect_timeout,
         keep_alive: pool.keep_alive.clone(),
+        queue: pool.queue,
+        breaker: pool.circuit_breaker,
+        is_limited: pool.circuit_breaker.requests_max.is_some()
+            || pool.servers.iter().any(|server| server.requests_max.is_some()),
+        shared: Arc::clone(&entry.shared),
         servers: entry.servers.iter().map(|live| Arc::clone(&live.counters)).collect(),
     }
 }

@@ -18,17 +18,24 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// One line for a person; also in the access log.
     pub(crate) reason: Cow<'static, str>,
+    /// When another try may do better, in seconds (RFC 9110 section 10.2.3).
+    pub(crate) retry_after_s: Option<u64>,
 }
 
 impl Answer {
     pub(crate) fn new(status: u16, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, reason: reason.into() }
+        Self { status, reason: reason.into(), retry_after_s: None }
     }
 
     /// Writes the whole answer, and says how long its body is. `with_body` is false for HEAD.
     pub(crate) fn write(&self, out: &mut Vec<u8>, with_body: bool, also: Also<'_>) -> usize {
         let body = format!("{} {}: {}\n", self.status, phrase(self.status), self.reason);
         head(out, self.status, also);
+        if let Some(seconds) = self.retry_after_s {
+            out.extend_from_slice(b"retry-after: ");
+            decimal(out, seconds);
+            out.extend_from_slice(b"\r\n");
+        }
         line(out, b"content-type", b"text/plain; charset=utf-8");
         content(out, body.as_bytes(), with_body)
     }

@@ -1,46 +1,72 @@
 //! The servers that a request is tried on.
 //!
-//! A connect that fails has sent nothing, so the request goes to another server at once, whatever it is. A connection
-//! that dies after the request went out leaves open whether it was carried out: only an idempotent request without a
-//! body is sent again, once (RFC 9110 section 9.2.2).
+//! A connect that fails has sent nothing, so the request goes to another server at once, whatever it is. What else may be
+//! tried again, and how often, the route's `retry` says ([`retry`]). Where room is limited, a request may have to wait for it
+//! ([`room`]).
 
-use std::{future::poll_fn, io, pin::pin, rc::Rc, task::Poll, time::Duration};
+mod kept;
+mod retry;
+mod room;
+
+use std::{cell::Cell, future::poll_fn, io, pin::pin, rc::Rc, task::Poll, time::Duration};
 
 use weir_balance::{Ask, ServerIndex};
-use weir_config::{PoolIndex, PoolProtocol};
-use weir_net::{deadline::milliseconds, stream::is_exhaustion};
+use weir_config::{PoolIndex, PoolProtocol, RetryCondition};
+use weir_net::{Deadline, deadline::milliseconds, stream::is_exhaustion};
 use weir_tls::Stream;
 
+pub use self::room::PoolShared;
+pub(crate) use self::{
+    kept::{Keeping, Kept},
+    retry::Failure,
+    room::OwnLine,
+};
+use self::{retry::Entered, room::InPool};
 use crate::{
     connection::Connection,
     counters::Limit,
+    engine::Worker,
     exchange::{Desk, End, Record},
     head::BodyLength,
     multiplex::{self, Obtained},
-    site::PoolSite,
+    site::{PoolSite, RouteSite},
     sticky,
-    upstream::{Lease, PoolLink, ServerLink, Upstream, World},
+    upstream::{Lease, PoolLink, RouteLink, ServerLink, Upstream, World},
 };
-
-/// Servers that one request is tried on while connects fail.
-pub(crate) const CONNECT_ATTEMPTS_MAX: usize = 8;
 
 /// The attempts of one request.
 pub(crate) struct Attempts<'a> {
     pub(crate) site: &'a PoolSite,
+    pub(crate) route: &'a RouteSite,
+    pub(crate) route_link: &'a RouteLink,
     link: &'a PoolLink,
     /// Where the client belongs: that comes before the algorithm.
     pub(crate) sticky: Option<sticky::Session<'a>>,
     key: Option<u64>,
-    /// The request may be sent again when its connection dies.
-    is_replayable: bool,
-    replayed: bool,
-    /// Where it died, if the pool has no other server.
-    died_on: Option<ServerIndex>,
-    /// When no other server is tried any more.
-    give_up_ms: u64,
+    /// Sending it twice does no harm, as far as its method goes.
+    is_repeatable: bool,
+    /// How often it has been sent.
+    sent: Cell<u32>,
+    /// Connects that have failed.
+    unreached: u32,
+    /// Room in the pool, where that is limited.
+    in_pool: Option<InPool<'a>>,
+    /// It is counted among the pool's further attempts.
+    has_retried: Cell<bool>,
+    /// Where it failed: to be tried once more if the pool has no other server.
+    failed_on: Option<ServerIndex>,
+    /// When the route's `timeout` ends. It begins anew when the body has been sent.
+    give_up_ms: Cell<u64>,
     /// What was wrong with TLS of the server that was tried last.
     wrong: Option<String>,
+}
+
+impl Drop for Attempts<'_> {
+    fn drop(&mut self) {
+        if self.has_retried.get() {
+            self.site.shared.pressure.retries.leave();
+        }
+    }
 }
 
 impl<'a> Attempts<'a> {
@@ -49,27 +75,43 @@ impl<'a> Attempts<'a> {
         desk: &mut Desk,
         world: &'a World,
         pool: PoolIndex,
-        timeout: Duration,
+        route: (&'a RouteSite, &'a RouteLink),
     ) -> Self {
+        let (route, route_link) = route;
         let site = &world.site.pools[pool.0];
         let (text, view) = (connection.text(), connection.view(&desk.request));
         let mut room = connection.worker.path_room.borrow_mut();
         let key = site.hash_key.as_ref().and_then(|key| view.hash(key, &mut room));
-        let is_replayable = desk.request.body == BodyLength::None && desk.request.is_idempotent(text);
-        let give_up_ms = connection.worker.deadlines.recent_ms() + milliseconds(timeout);
-        desk.tried.clear();
         drop(room);
+        let retry = &route.route.retry;
+        let method = desk.request.method.of(text);
+        let is_repeatable =
+            retry.attempts > 1 && retry.methods.iter().any(|known| known.as_bytes() == method);
+        if is_repeatable {
+            desk.kept.begin(connection, &desk.request, retry.body_bytes_max);
+        }
+        let now_ms = connection.worker.deadlines.recent_ms();
+        route_link.budget.borrow_mut().request(now_ms);
+        if let Some(hedging) = &route_link.hedging {
+            hedging.budget.borrow_mut().request(now_ms);
+        }
+        desk.tried.clear();
         let begin = |sticky| sticky::Session::begin(sticky, &site.pool, connection, desk);
         let sticky = site.sticky.as_ref().map(begin);
         Self {
             site,
+            route,
+            route_link,
             link: &world.pools[pool.0],
             sticky,
             key,
-            is_replayable,
-            replayed: false,
-            died_on: None,
-            give_up_ms,
+            is_repeatable,
+            sent: Cell::new(0),
+            unreached: 0,
+            in_pool: None,
+            has_retried: Cell::new(false),
+            failed_on: None,
+            give_up_ms: Cell::new(now_ms + milliseconds(route.route.timeout)),
             wrong: None,
         }
     }
@@ -82,13 +124,13 @@ impl<'a> Attempts<'a> {
         record: &mut Record,
     ) -> Result<Upstream, End> {
         loop {
-            let (index, link) = self.pick(connection, desk)?;
+            let (index, lease) = self.lease(connection, desk).await?;
+            let link = &self.link.servers[index.get()];
             record.server = Some(Rc::clone(link));
             desk.tried.push(index);
             let now_ms = connection.worker.deadlines.recent_ms();
-            let lease = Lease::new(link, connection.worker.index);
             // After one connection has died unseen, others of the same age may have too.
-            let kept = if self.replayed {
+            let kept = if self.failed_on.is_some() {
                 Err(lease)
             } else {
                 Upstream::reuse(lease, &self.site.keep_alive, now_ms)
@@ -97,7 +139,8 @@ impl<'a> Attempts<'a> {
                 Ok(mut upstream) => {
                     // The kernel is asked, since a request that must not be sent twice must not meet a closed
                     // connection.
-                    if self.is_replayable || upstream.is_alive() {
+                    if self.survives_reset(desk) || upstream.is_alive() {
+                        self.sent.set(self.sent.get() + 1);
                         return Ok(upstream);
                     }
                     // It closed a moment ago; the server itself may be well.
@@ -105,120 +148,191 @@ impl<'a> Attempts<'a> {
                 }
                 Err(lease) => lease,
             };
-            let left_ms = self.give_up_ms.saturating_sub(connection.worker.deadlines.recent_ms());
-            let patience = self.site.connect_timeout.min(Duration::from_millis(left_ms));
-            let error = match self.reach(connection, link, patience).await {
-                Ok(Reached::Alone(stream)) => return Ok(Upstream::fresh(stream, lease, now_ms)),
-                Ok(Reached::Shared(stream)) => return Ok(Upstream::shared(stream, lease)),
+            let left = Duration::from_millis(self.left_ms(connection));
+            let patience = self.site.connect_timeout.min(left);
+            let pending =
+                self.site.breaker.pending_max.map(|max| self.pending(connection, max)).transpose()?;
+            let error = match reach(&connection.worker, &connection.deadline, self.site, link, patience).await
+            {
+                Ok(reached) => {
+                    drop(pending);
+                    self.sent.set(self.sent.get() + 1);
+                    return Ok(reached.upstream(lease, now_ms));
+                }
                 Err(error) => error,
             };
-            if is_exhaustion(&error) {
-                connection.worker.counters.reached(Limit::FileDescriptors);
-                return Err(End::answer(
-                    503,
-                    "no descriptor or port is left here for a connection to a server",
-                ));
-            }
-            if error.kind() == io::ErrorKind::TimedOut {
-                if patience < self.site.connect_timeout {
-                    // Not the server's fault: others before it took the time.
-                    connection.worker.counters.reached(Limit::ResponseTimeout);
-                    return Err(End::answer(504, "no server could be reached within the route's timeout"));
-                }
-                connection.worker.counters.reached(Limit::ConnectTimeout);
-            }
-            self.wrong = weir_tls::why(&error).or_else(|| {
-                (error.kind() == io::ErrorKind::Unsupported).then(|| "does not speak HTTP/2".to_owned())
-            });
-            link.counters.connect_failures.add(1);
-            link.unreachable(&connection.worker.deadlines);
-            (connection.worker.shared.on_connect_failure)(&link.server);
+            drop(pending);
+            self.unreachable(connection, link, error, patience)?;
         }
     }
 
-    /// A connection to the server, or a stream on one.
-    async fn reach(
-        &self,
-        connection: &Connection,
-        link: &Rc<ServerLink>,
-        patience: Duration,
-    ) -> io::Result<Reached> {
-        let may_be_http1 = self.site.protocol == PoolProtocol::Auto;
-        if self.site.protocol == PoolProtocol::Http1 || (may_be_http1 && link.trunks.speaks_http1()) {
-            return Ok(Reached::Alone(dial(connection, self.site, link, patience).await?));
-        }
-        connection.deadline.set(patience);
-        let obtained = multiplex::obtain(
-            link,
-            &connection.worker,
-            &self.site.keep_alive,
-            may_be_http1,
-            async || dial(connection, self.site, link, patience).await,
-            || connection.deadline.expired(),
-        );
-        Ok(match obtained.await? {
-            Obtained::Shared(stream) => {
-                link.counters.reuses.add(1);
-                Reached::Shared(stream)
-            }
-            Obtained::Fresh(stream) => {
-                link.counters.connects.add(1);
-                Reached::Shared(stream)
-            }
-            Obtained::Http1(stream) => Reached::Alone(stream),
-        })
+    /// Whether its route sends the request again when the connection dies.
+    fn survives_reset(&self, desk: &Desk) -> bool {
+        self.is_repeatable
+            && (desk.request.body == BodyLength::None || desk.kept.is_whole())
+            && Failure::Reset.is_in(&self.route.route.retry)
     }
 
-    fn pick(
+    /// Counts the request among those that wait for a connection, unless too many do.
+    fn pending(&self, connection: &Connection, max: u32) -> Result<Entered<'a>, End> {
+        let pending = &self.site.shared.pressure.pending;
+        if pending.try_enter(max) {
+            return Ok(Entered(pending));
+        }
+        connection.worker.counters.reached(Limit::MaxPending);
+        let name = self.site.pool.name();
+        Err(End::busy(format!("{max} requests wait for a connection to pool `{name}` already")))
+    }
+
+    /// A server could not be reached: returns if another one is to be tried.
+    fn unreachable(
         &mut self,
         connection: &Connection,
-        desk: &Desk,
-    ) -> Result<(ServerIndex, &'a Rc<ServerLink>), End> {
-        let pool = &self.site.pool;
-        if desk.tried.len() >= CONNECT_ATTEMPTS_MAX {
-            connection.worker.counters.reached(Limit::ConnectAttempts);
-            return Err(End::answer(
-                502,
-                format!("{CONNECT_ATTEMPTS_MAX} servers of pool `{}` failed", pool.name()),
-            ));
+        link: &ServerLink,
+        error: io::Error,
+        patience: Duration,
+    ) -> Result<(), End> {
+        let worker = &connection.worker;
+        if is_exhaustion(&error) {
+            worker.counters.reached(Limit::FileDescriptors);
+            return Err(End::answer(503, "no descriptor or port is left here for a connection to a server"));
         }
+        if error.kind() == io::ErrorKind::TimedOut {
+            if patience < self.site.connect_timeout {
+                // Not the server's fault: others before it took the time.
+                worker.counters.reached(Limit::ResponseTimeout);
+                return Err(End::answer(504, "no server could be reached within the route's timeout"));
+            }
+            worker.counters.reached(Limit::ConnectTimeout);
+        }
+        self.wrong = weir_tls::why(&error).or_else(|| {
+            (error.kind() == io::ErrorKind::Unsupported).then(|| "does not speak HTTP/2".to_owned())
+        });
+        count_unreachable(worker, link);
+        self.unreached += 1;
+        let retry = &self.route.route.retry;
+        if self.unreached >= retry.connects {
+            worker.counters.reached(Limit::ConnectAttempts);
+            return Err(self.nobody_left());
+        }
+        if !retry.when.contains(&RetryCondition::ConnectFailure) {
+            return Err(self.nobody_left());
+        }
+        Ok(())
+    }
+
+    fn pick(&mut self, connection: &Connection, desk: &Desk) -> Result<ServerIndex, End> {
+        let pool = &self.site.pool;
         let mut rng = connection.worker.rng.borrow_mut();
         let picked = self.sticky.as_mut().and_then(sticky::Session::take_home);
         let now_ms = connection.worker.deadlines.recent_ms();
         let ask = Ask { key: self.key, tried: &desk.tried, now_ms };
         let picked = picked.or_else(|| self.link.picker.borrow_mut().pick(pool, &ask, &mut rng));
-        // A connection that died need not mean that its server did: with no other left, a new one is worth a try.
-        let picked = picked.or_else(|| self.died_on.take());
-        match picked {
-            Some(index) => Ok((index, &self.link.servers[index.0 as usize])),
-            None if desk.tried.is_empty() => {
-                Err(End::answer(503, format!("no server of pool `{}` is up", pool.name())))
-            }
-            None => {
-                let wrong =
-                    self.wrong.take().map(|wrong| format!("; the last one {wrong}")).unwrap_or_default();
-                Err(End::answer(502, format!("no server of pool `{}` could be reached{wrong}", pool.name())))
+        // An attempt that failed need not mean that its server did: with no other left, it is worth another.
+        let picked = picked.or_else(|| self.failed_on.take());
+        picked.ok_or_else(|| match desk.tried.is_empty() {
+            true => End::answer(503, format!("no server of pool `{}` is up", pool.name())),
+            false => self.nobody_left(),
+        })
+    }
+
+    /// No server is left that could be tried.
+    fn nobody_left(&self) -> End {
+        let wrong = self.wrong.as_ref().map(|wrong| format!("; the last one {wrong}")).unwrap_or_default();
+        let name = self.site.pool.name();
+        End::answer(502, format!("no server of pool `{name}` could be reached{wrong}"))
+    }
+
+    /// Another server for a request that one works on already, if there is one with room at this moment.
+    pub(crate) fn second(&self, connection: &Connection, desk: &mut Desk) -> Option<Lease> {
+        let hedging = self.route_link.hedging.as_ref()?;
+        let settings = self.route.route.hedge?;
+        let worker = &connection.worker;
+        if !self.enter_retries(worker) {
+            return None;
+        }
+        let now_ms = worker.deadlines.recent_ms();
+        let ask = Ask { key: self.key, tried: &desk.tried, now_ms };
+        let picked =
+            self.link.picker.borrow_mut().pick(&self.site.pool, &ask, &mut worker.rng.borrow_mut())?;
+        if !hedging.budget.borrow_mut().take(settings.budget_percent, now_ms) {
+            worker.counters.reached(Limit::HedgeBudget);
+            return None;
+        }
+        let max = self.site.pool.member(picked).in_flight_max;
+        let lease = Lease::limited(&self.link.servers[picked.get()], worker.index, max)?;
+        desk.tried.push(picked);
+        Some(lease)
+    }
+
+    /// A connection for [`Attempts::second`], which has a deadline of its own.
+    pub(crate) async fn reach_second(
+        &self,
+        worker: &Rc<Worker>,
+        deadline: &Deadline,
+        lease: Lease,
+    ) -> Option<Upstream> {
+        let now_ms = worker.deadlines.recent_ms();
+        let lease = match Upstream::reuse(lease, &self.site.keep_alive, now_ms) {
+            Ok(upstream) => return Some(upstream),
+            Err(lease) => lease,
+        };
+        match reach(worker, deadline, self.site, &lease.link, self.site.connect_timeout).await {
+            Ok(reached) => Some(reached.upstream(lease, now_ms)),
+            Err(error) => {
+                if !is_exhaustion(&error) {
+                    count_unreachable(worker, &lease.link);
+                }
+                None
             }
         }
     }
 
-    /// After the connection died before a byte of the answer: permits another try, or ends the exchange.
-    /// `untouched`: the server has said that it did nothing with the request.
-    pub(crate) fn again(&mut self, desk: &mut Desk, record: &Record, untouched: bool) -> Result<(), End> {
-        let is_safe = untouched && desk.request.body == BodyLength::None;
-        if !is_safe && (!self.is_replayable || self.replayed) {
-            return Err(End::answer(502, "the server closed the connection without an answer"));
+    /// Whether a second request may be sent beside the first: the request can be sent twice, and its client need not stay
+    /// where it is.
+    pub(crate) fn may_hedge(&self, desk: &Desk) -> bool {
+        self.is_repeatable
+            && desk.request.body == BodyLength::None
+            && desk.request.upgrade.is_none()
+            && self.sticky.as_ref().is_none_or(sticky::Session::is_new)
+    }
+
+    /// After an attempt that has failed, and that may be made again ([`Attempts::permits`]).
+    pub(crate) fn again(
+        &mut self,
+        connection: &mut Connection,
+        desk: &mut Desk,
+        record: &Record,
+        failure: Failure,
+    ) {
+        self.failed_on = desk.tried.last().copied();
+        if let Some(sticky) = &mut self.sticky
+            && matches!(failure, Failure::Reset | Failure::Stale | Failure::Untouched)
+        {
+            sticky.died(self.failed_on);
         }
-        self.replayed = true;
-        self.died_on = desk.tried.last().copied();
-        if let Some(sticky) = &mut self.sticky {
-            sticky.died(self.died_on);
-        }
+        desk.kept.rewind(connection);
         if let Some(server) = &record.server {
             server.counters.replays.add(1);
         }
-        Ok(())
     }
+
+    /// The client has sent all of its request: what it waits for now is the answer.
+    pub(crate) fn request_is_whole(&self, worker: &Worker) {
+        self.give_up_ms.set(worker.deadlines.recent_ms() + milliseconds(self.route.route.timeout));
+    }
+
+    /// What is left of the route's `timeout`.
+    pub(crate) fn left_ms(&self, connection: &Connection) -> u64 {
+        self.give_up_ms.get().saturating_sub(connection.worker.deadlines.recent_ms())
+    }
+}
+
+/// Counts and tells that a server could not be reached.
+fn count_unreachable(worker: &Worker, link: &ServerLink) {
+    link.counters.connect_failures.add(1);
+    link.unreachable(&worker.deadlines);
+    (worker.shared.on_connect_failure)(&link.server);
 }
 
 /// What a request goes out on.
@@ -227,25 +341,69 @@ enum Reached {
     Shared(multiplex::Stream),
 }
 
+impl Reached {
+    fn upstream(self, lease: Lease, now_ms: u64) -> Upstream {
+        match self {
+            Self::Alone(stream) => Upstream::fresh(stream, lease, now_ms),
+            Self::Shared(stream) => Upstream::shared(stream, lease),
+        }
+    }
+}
+
+/// A connection to the server, or a stream on one.
+async fn reach(
+    worker: &Rc<Worker>,
+    deadline: &Deadline,
+    site: &PoolSite,
+    link: &Rc<ServerLink>,
+    patience: Duration,
+) -> io::Result<Reached> {
+    let may_be_http1 = site.protocol == PoolProtocol::Auto;
+    if site.protocol == PoolProtocol::Http1 || (may_be_http1 && link.trunks.speaks_http1()) {
+        return Ok(Reached::Alone(dial(worker, deadline, site, link, patience).await?));
+    }
+    deadline.set(patience);
+    let obtained = multiplex::obtain(
+        link,
+        worker,
+        &site.keep_alive,
+        may_be_http1,
+        async || dial(worker, deadline, site, link, patience).await,
+        || deadline.expired(),
+    );
+    Ok(match obtained.await? {
+        Obtained::Shared(stream) => {
+            link.counters.reuses.add(1);
+            Reached::Shared(stream)
+        }
+        Obtained::Fresh(stream) => {
+            link.counters.connects.add(1);
+            Reached::Shared(stream)
+        }
+        Obtained::Http1(stream) => Reached::Alone(stream),
+    })
+}
+
 /// Connects within `patience`, or fails with `TimedOut`.
 async fn dial(
-    connection: &Connection,
+    worker: &Worker,
+    deadline: &Deadline,
     site: &PoolSite,
     link: &ServerLink,
     patience: Duration,
 ) -> io::Result<Stream> {
-    connection.deadline.set(patience);
-    let tcp = in_time(connection, weir_net::Stream::connect(link.address())).await?;
+    deadline.set(patience);
+    let tcp = in_time(deadline, weir_net::Stream::connect(link.address())).await?;
     let Some(tls) = &site.tls else { return Ok(tcp.into()) };
-    let mut stream = Stream::with_tls(tcp, tls.connect(link.address(), &connection.worker.tls_rooms));
-    in_time(connection, poll_fn(|context| stream.poll_handshake(context))).await?;
+    let mut stream = Stream::with_tls(tcp, tls.connect(link.address(), &worker.tls_rooms));
+    in_time(deadline, poll_fn(|context| stream.poll_handshake(context))).await?;
     Ok(stream)
 }
 
-async fn in_time<T>(connection: &Connection, doing: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+async fn in_time<T>(deadline: &Deadline, doing: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     let mut doing = pin!(doing);
     poll_fn(|context| match doing.as_mut().poll(context) {
-        Poll::Pending if connection.deadline.expired() => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+        Poll::Pending if deadline.expired() => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
         polled => polled,
     })
     .await

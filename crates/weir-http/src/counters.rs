@@ -117,8 +117,12 @@ pub struct ServerCounters {
     pub connect_failures: Counter,
     /// Requests that found an idle connection.
     pub reuses: Counter,
-    /// Requests that were sent again elsewhere because the connection died before the answer.
+    /// Requests that were sent again, here or elsewhere, because this server failed them.
     pub replays: Counter,
+    /// Second requests that it got because another server was slow.
+    pub hedges: Counter,
+    /// Of these, those whose answer was taken.
+    pub hedges_won: Counter,
     /// Answers that the gate refused, or that never came.
     pub failures: Counter,
     /// Idle connections now.
@@ -146,11 +150,13 @@ pub enum StickyOutcome {
     Drained,
     /// Its client's server could not be reached, or died before it answered.
     Unreachable,
+    /// Its client's server had no room; the client goes back there next time.
+    Full,
 }
 
 impl StickyOutcome {
     /// All, in the order of their counters.
-    pub const ALL: [StickyOutcome; 8] = [
+    pub const ALL: [StickyOutcome; 9] = [
         Self::Kept,
         Self::New,
         Self::Expired,
@@ -159,6 +165,7 @@ impl StickyOutcome {
         Self::Down,
         Self::Drained,
         Self::Unreachable,
+        Self::Full,
     ];
 
     /// The word in metrics.
@@ -172,6 +179,7 @@ impl StickyOutcome {
             Self::Down => "down",
             Self::Drained => "drained",
             Self::Unreachable => "unreachable",
+            Self::Full => "full",
         }
     }
 }
@@ -280,11 +288,20 @@ pub enum Limit {
     Http2Heads,
     Http2Held,
     StickyTable,
+    NoRoom,
+    QueueMax,
+    QueueTimeout,
+    MaxPending,
+    MaxRetries,
+    RetryBudget,
+    HedgeBudget,
+    PerTryTimeout,
+    KeptBodies,
 }
 
 impl Limit {
     /// All, in the order of their counters.
-    pub const ALL: [Limit; 22] = [
+    pub const ALL: [Limit; 31] = [
         Limit::MaxConnections,
         Limit::MaxConnectionsPerWorker,
         Limit::FileDescriptors,
@@ -307,6 +324,15 @@ impl Limit {
         Limit::Http2Heads,
         Limit::Http2Held,
         Limit::StickyTable,
+        Limit::NoRoom,
+        Limit::QueueMax,
+        Limit::QueueTimeout,
+        Limit::MaxPending,
+        Limit::MaxRetries,
+        Limit::RetryBudget,
+        Limit::HedgeBudget,
+        Limit::PerTryTimeout,
+        Limit::KeptBodies,
     ];
 
     /// Its name, that of the key that sets it where there is one.
@@ -334,6 +360,15 @@ impl Limit {
             Self::Http2Heads => "http2_heads",
             Self::Http2Held => "http2_held",
             Self::StickyTable => "sticky_table",
+            Self::NoRoom => "no_room",
+            Self::QueueMax => "queue.max",
+            Self::QueueTimeout => "queue.timeout",
+            Self::MaxPending => "max_pending",
+            Self::MaxRetries => "max_retries",
+            Self::RetryBudget => "retry.budget",
+            Self::HedgeBudget => "hedge.budget",
+            Self::PerTryTimeout => "per_try_timeout",
+            Self::KeptBodies => "kept_bodies",
         }
     }
 }

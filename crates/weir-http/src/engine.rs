@@ -94,6 +94,8 @@ pub(crate) struct Worker {
     pub(crate) path_room: RefCell<Vec<u8>>,
     /// Lines of the access log that are not handed over yet.
     pub(crate) log_lines: RefCell<Vec<u8>>,
+    /// What it keeps of requests' bodies, in bytes.
+    pub(crate) kept_bytes: Cell<usize>,
     world: RefCell<Rc<World>>,
     /// Counters of all listeners that connections came from. They outlive the snapshots that name them, and are here so
     /// that no idle connection has to hold them.
@@ -133,6 +135,7 @@ impl Engine {
             head_room: Cell::default(),
             path_room: RefCell::default(),
             log_lines: RefCell::default(),
+            kept_bytes: Cell::new(0),
             listeners: RefCell::default(),
             world: RefCell::new(Rc::new(World::new(site, index, None))),
             draining: Cell::new(false),
@@ -219,7 +222,7 @@ async fn accept(
     mut stopped: oneshot::Receiver<()>,
     spawn: Rc<Spawn>,
 ) {
-    let mut in_a_row = 0;
+    let (mut in_a_row, mut is_ending) = (0, false);
     loop {
         if in_a_row == ACCEPTS_IN_A_ROW_MAX {
             in_a_row = 0;
@@ -233,6 +236,7 @@ async fn accept(
             }
             match socket.poll_accept(context) {
                 Poll::Ready(accepted) => Poll::Ready(Came::Connection(accepted)),
+                Poll::Pending if is_ending => Poll::Ready(Came::Stop),
                 // The sender is dropped, not used: either way it is the word to stop.
                 Poll::Pending => Pin::new(&mut stopped).poll(context).map(|_| Came::Stop),
             }
@@ -261,6 +265,12 @@ async fn accept(
             }
             // The client was gone before it was accepted.
             Came::Connection(Err(_)) => {}
+            Came::Stop if !is_ending => {
+                // That nothing waits is what the event loop knew when it last asked the kernel, and a handshake may be
+                // on its last step: only after a while is the queue known to be empty.
+                is_ending = true;
+                tokio::time::sleep(TICK).await;
+            }
             Came::Stop => {
                 worker.accepting.update(|listeners| listeners - 1);
                 return;

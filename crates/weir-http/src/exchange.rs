@@ -12,7 +12,7 @@ use weir_net::Buffer;
 use crate::{
     access_log::Line,
     answer::{self, Also, Answer},
-    attempt::Attempts,
+    attempt::{Attempts, Kept},
     challenge,
     connection::{Connection, Next},
     counters::Limit,
@@ -22,7 +22,7 @@ use crate::{
     relay,
     site::{ListenerSite, RouteSite},
     sticky,
-    upstream::{ServerLink, World},
+    upstream::{RouteLink, ServerLink, World},
     view::View,
     wire::Wire,
 };
@@ -40,6 +40,8 @@ pub(crate) struct Desk {
     pub(crate) tried: Vec<ServerIndex>,
     /// What stickiness does to the heads.
     pub(crate) sticky: sticky::Notes,
+    /// A request that may be sent again although it has a body.
+    pub(crate) kept: Kept,
     /// The request's part of its line in the access log.
     log: Vec<u8>,
 }
@@ -60,6 +62,11 @@ pub(crate) enum End {
 }
 
 impl End {
+    /// 503, because there is no room at the moment.
+    pub(crate) fn busy(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Answer(Answer { retry_after_s: Some(RETRY_AFTER_S), ..Answer::new(503, reason) })
+    }
+
     pub(crate) fn answer(status: u16, reason: impl Into<Cow<'static, str>>) -> Self {
         Self::Answer(Answer::new(status, reason))
     }
@@ -84,6 +91,9 @@ pub(crate) struct Record {
     reason: Option<Cow<'static, str>>,
 }
 
+/// Said with a 503 that is one of this moment.
+const RETRY_AFTER_S: u64 = 1;
+
 /// Serves one request. The connection has bytes to read, or has one waiting in its buffer.
 pub(crate) async fn exchange(connection: &mut Connection, desk: &mut Desk) -> Next {
     let world = Rc::clone(&connection.worker.world());
@@ -103,6 +113,7 @@ pub(crate) async fn exchange(connection: &mut Connection, desk: &mut Desk) -> Ne
             Next::Close
         }
     };
+    desk.kept.clear();
     account(connection, desk, &world, listener, &record);
     next
 }
@@ -142,24 +153,24 @@ async fn run(
         .await;
     }
     let route = find_route(connection, desk, world, listener, record)?;
-    let pool = match &route.route.action {
+    let pool = match &route.0.route.action {
         Action::Pool(pool) => *pool,
-        Action::Split(shares) => sticky::draw(connection, desk, listener, route, shares),
+        Action::Split(shares) => sticky::draw(connection, desk, listener, route.0, shares),
         Action::Redirect(_) | Action::Respond(_) => {
-            return answer_by_route(connection, desk, listener, route, record).await;
+            return answer_by_route(connection, desk, listener, route.0, record).await;
         }
     };
     record.pool = Some(pool);
-    sticky::hide(connection, desk, route, &world.site.pools[pool.0]);
-    let mut attempts = Attempts::new(connection, desk, world, pool, route.route.timeout);
+    sticky::hide(connection, desk, route.0, &world.site.pools[pool.0]);
+    let mut attempts = Attempts::new(connection, desk, world, pool, route);
     loop {
         let upstream = attempts.connect(connection, desk, record).await?;
         if let Some(sticky) = &mut attempts.sticky {
             sticky.settle(connection, listener, desk, &attempts.site.pool);
         }
-        match relay::relay(connection, desk, listener, route, upstream, &attempts, record).await? {
+        match relay::relay(connection, desk, listener, upstream, &attempts, record).await? {
             relay::Outcome::Answered { next, .. } => return Ok(next),
-            relay::Outcome::Died { untouched } => attempts.again(desk, record, untouched)?,
+            relay::Outcome::Failed { failure, .. } => attempts.again(connection, desk, record, failure),
         }
     }
 }
@@ -280,10 +291,10 @@ fn check_body(connection: &Connection, head: &RequestHead, listener: &ListenerSi
 fn find_route<'a>(
     connection: &Connection,
     desk: &Desk,
-    world: &World,
+    world: &'a World,
     listener: &'a ListenerSite,
     record: &mut Record,
-) -> Result<&'a RouteSite, End> {
+) -> Result<(&'a RouteSite, &'a RouteLink), End> {
     let view = connection.view(&desk.request);
     match desk.request.method.of(view.text) {
         // It would show to a script what was added on the way (RFC 9110 section 9.3.8), and nobody else needs it.
@@ -291,14 +302,14 @@ fn find_route<'a>(
         b"CONNECT" => return Err(End::answer(501, "CONNECT is not supported: this is not a forward proxy")),
         _ => {}
     }
-    let (table, mut room) = (world.table(connection.listener), connection.worker.path_room.borrow_mut());
-    if table.is_contested(&view, &mut room) {
+    let (link, mut room) = (world.link(connection.listener), connection.worker.path_room.borrow_mut());
+    if link.table.is_contested(&view, &mut room) {
         return Err(End::answer(400, "the path has dot segments that servers read differently"));
     }
-    match table.find(&view, &mut room) {
+    match link.table.find(&view, &mut room) {
         Some(index) => {
             record.route = Some(index);
-            Ok(&listener.routes[index])
+            Ok((&listener.routes[index], &link.routes[index]))
         }
         None => {
             connection.count(|counters| counters.unrouted.add(1));

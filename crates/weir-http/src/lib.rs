@@ -31,6 +31,7 @@ mod view;
 mod wire;
 
 pub use access_log::AccessLog;
+pub use attempt::PoolShared;
 pub use engine::{Engine, OnConnectFailure, Shared};
 pub use site::{ListenerId, ListenerSite, PerWorker, PoolSite, RouteSite, Site, TlsSite};
 pub use sticky::{CookieSite, StickyBy, StickySite};

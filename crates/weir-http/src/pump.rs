@@ -24,6 +24,26 @@ const READS_PER_TURN_MAX: usize = if cfg!(test) { 2 } else { 16 };
 /// The length of the line that ends a section of fields, CR LF, in bytes.
 const EMPTY_LINE: usize = 2;
 
+/// Where a body comes from.
+pub(crate) trait Source {
+    /// Reads into the room of `buffer`, which must not be full. `Ok(0)`: there is no more.
+    fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut Buffer) -> Poll<io::Result<usize>>;
+
+    /// The trailers of a message whose end has been read, where they are not part of the bytes.
+    fn take_trailers(&mut self) -> Option<Vec<u8>>;
+}
+
+impl Source for Wire {
+    #[inline]
+    fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut Buffer) -> Poll<io::Result<usize>> {
+        Wire::poll_read(self, context, buffer)
+    }
+
+    fn take_trailers(&mut self) -> Option<Vec<u8>> {
+        Wire::take_trailers(self)
+    }
+}
+
 /// What happens to the framing on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Coding {
@@ -190,7 +210,7 @@ impl Pump {
     pub(crate) fn poll(
         &mut self,
         context: &mut Context<'_>,
-        from: &mut Wire,
+        from: &mut impl Source,
         buffer: &mut Option<Buffer>,
         buffers: &Rc<Buffers>,
         to: &mut Wire,

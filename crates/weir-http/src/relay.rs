@@ -3,16 +3,17 @@
 //! Both directions run at once, for a server may answer while the request's body is still on its way. Each is a
 //! [`Pump`]; this module decides what the end of one means for the other.
 
-use std::{io, rc::Rc};
+use std::{io, net::SocketAddr, rc::Rc, time::Duration};
 
 use weir_net::Buffer;
 
 use crate::{
-    attempt::Attempts,
+    attempt::{Attempts, Failure},
     connection::{Connection, Next},
     counters::Limit,
     exchange::{Desk, End, Record},
     forward::{self, Forwarding},
+    grpc,
     h1::Body,
     head::BodyLength,
     pump::{Coding, Pump},
@@ -23,11 +24,13 @@ use crate::{
 
 mod answer;
 mod head;
+mod hedge;
 mod upgrade;
 mod wait;
 
 pub(crate) use answer::Plan;
 use head::{More, write_head};
+use hedge::Hedge;
 use upgrade::Wish;
 
 /// Interim (1xx) responses that one request may get.
@@ -42,10 +45,11 @@ pub(crate) enum Outcome {
         /// The server's connection is between two exchanges.
         reusable: bool,
     },
-    /// The connection died before a byte of the answer.
-    Died {
-        /// The server has said that it did nothing with the request.
-        untouched: bool,
+    /// Nothing of an answer has gone to the client, and the request is to be tried again.
+    Failed {
+        failure: Failure,
+        /// The server's connection is between two exchanges.
+        reusable: bool,
     },
 }
 
@@ -54,21 +58,23 @@ pub(crate) async fn relay(
     connection: &mut Connection,
     desk: &mut Desk,
     listener: &ListenerSite,
-    route: &RouteSite,
     mut upstream: Upstream,
     attempts: &Attempts<'_>,
     record: &mut Record,
 ) -> Result<Outcome, End> {
     let worker = Rc::clone(&connection.worker);
-    let mut relay = Relay::new(connection, desk, listener, route, &mut upstream, attempts);
+    let mut relay = Relay::new(connection, desk, listener, &mut upstream, attempts);
     let result = relay.run(record).await;
-    record.request_bytes += relay.upload.moved;
+    // What a further attempt sends again has come once.
+    record.request_bytes = record.request_bytes.max(relay.upload.moved);
+    drop(relay);
     if matches!(result, Err(End::Gone)) {
         // Whose client is gone can stop working for it: a plain close could be half of one.
         upstream.wire.reset_when_closed();
     }
     let failed = match &result {
-        Ok(Outcome::Died { .. }) | Err(End::Cut(_)) => true,
+        Ok(Outcome::Failed { failure, .. }) => failure.is_unanswered(),
+        Err(End::Cut(_)) => true,
         // Below 500 it was the client's fault.
         Err(End::Answer(answer)) => answer.status >= 500,
         _ => false,
@@ -78,7 +84,7 @@ pub(crate) async fn relay(
         // Where a head had come, that has been told already.
         upstream.answered(&worker.deadlines, true);
     }
-    if let Ok(Outcome::Answered { reusable: true, .. }) = &result {
+    if let Ok(Outcome::Answered { reusable: true, .. } | Outcome::Failed { reusable: true, .. }) = &result {
         upstream.keep(&attempts.site.keep_alive, &worker.counters, worker.deadlines.recent_ms());
     }
     result
@@ -91,6 +97,11 @@ struct Relay<'a> {
     route: &'a RouteSite,
     upstream: &'a mut Upstream,
     attempts: &'a Attempts<'a>,
+    hedge: Option<Box<Hedge<'a>>>,
+    /// The server that answers is the second.
+    second_won: bool,
+    /// The deadline is that of this attempt, not of the request.
+    is_first_deadline: bool,
     /// The request's body.
     upload: Pump,
     /// The server takes no more of it; it may have answered all the same.
@@ -124,7 +135,6 @@ impl<'a> Relay<'a> {
         connection: &'a mut Connection,
         desk: &'a mut Desk,
         listener: &'a ListenerSite,
-        route: &'a RouteSite,
         upstream: &'a mut Upstream,
         attempts: &'a Attempts<'a>,
     ) -> Self {
@@ -140,9 +150,12 @@ impl<'a> Relay<'a> {
             connection,
             desk,
             listener,
-            route,
+            route: attempts.route,
             upstream,
             attempts,
+            hedge: None,
+            second_won: false,
+            is_first_deadline: false,
             upload: Pump::new(body, coding),
             upload_broke: false,
             reply: None,
@@ -156,20 +169,38 @@ impl<'a> Relay<'a> {
     async fn run(&mut self, record: &mut Record) -> Result<Outcome, End> {
         if self.send_request().await?.is_err() && self.desk.request.body == BodyLength::None {
             // Nothing of it went out on a connection of HTTP/2 that takes no more.
-            return Ok(Outcome::Died { untouched: self.upstream.wire.is_http2() });
+            let untouched = self.upstream.wire.is_http2();
+            return self.give_up(if untouched { Failure::Untouched } else { Failure::Reset });
         }
         self.upstream.sent(&self.connection.worker.deadlines);
+        self.begin_hedge();
         self.arm();
         for interim in 0..=INTERIM_RESPONSES_MAX {
-            if let Some(died) = self.await_head().await? {
-                return match interim {
-                    0 => Ok(died),
+            let mut unanswered = self.await_head().await?;
+            let mut failure = unanswered.or_else(|| self.failure_of_answer());
+            if failure.is_some() && self.second_answers().await {
+                (unanswered, failure) = (None, None);
+            }
+            if self.second_won {
+                record.server = Some(Rc::clone(self.upstream.link()));
+            }
+            if let Some(failure) = unanswered {
+                return match failure {
+                    Failure::Timeout => self.give_up(failure),
                     // It had begun to answer: whether the request was carried out is not ours to guess.
-                    _ => Err(bad_gateway("it ends after an interim response")),
+                    _ if interim > 0 => Err(bad_gateway("it ends after an interim response")),
+                    _ => self.give_up(failure),
                 };
             }
-            if !(102..200).contains(&self.desk.response.status) && self.desk.response.status != 100 {
-                self.upstream.answered(&self.connection.worker.deadlines, self.desk.response.status >= 500);
+            let status = self.desk.response.status;
+            if !(102..200).contains(&status) && status != 100 {
+                self.take_time();
+                self.upstream.answered(&self.connection.worker.deadlines, status >= 500);
+            }
+            if let Some(failure) = failure
+                && self.attempts.permits(self.connection, self.desk, failure)
+            {
+                return Ok(self.discard(failure));
             }
             match self.desk.response.status {
                 101 => return Box::pin(self.upgrade(record)).await,
@@ -191,6 +222,50 @@ impl<'a> Relay<'a> {
         Err(End::answer(502, "the server sent more interim responses than are allowed"))
     }
 
+    /// No answer comes: the request is tried again, or the client is told.
+    fn give_up(&mut self, failure: Failure) -> Result<Outcome, End> {
+        let failure = match failure {
+            Failure::Reset if self.upstream.is_reused => Failure::Stale,
+            failure => failure,
+        };
+        if self.attempts.permits(self.connection, self.desk, failure) {
+            return Ok(Outcome::Failed { failure, reusable: false });
+        }
+        Err(match failure {
+            Failure::Timeout => {
+                End::answer(504, "the server did not begin its answer within per_try_timeout")
+            }
+            _ => End::answer(502, "the server closed the connection without an answer"),
+        })
+    }
+
+    /// What the route takes for a failure although it is an answer.
+    fn failure_of_answer(&self) -> Option<Failure> {
+        let (response, retry) = (&self.desk.response, &self.route.route.retry);
+        if response.status >= 400 {
+            return Some(Failure::Status(response.status)).filter(|failure| failure.is_in(retry));
+        }
+        // Only an answer without a message has its status in the head.
+        let status = self.desk.is_grpc.then(|| grpc::status_of(response, self.reply_text())).flatten()?;
+        Some(Failure::Grpc(status)).filter(|failure| failure.is_in(retry))
+    }
+
+    /// An answer that nobody is to see. The connection can be used again if nothing of it is still to come.
+    fn discard(&mut self, failure: Failure) -> Outcome {
+        let response = &self.desk.response;
+        let came = self.reply.as_ref().map_or(0, Buffer::len).saturating_sub(response.len);
+        let is_whole = match response.body {
+            BodyLength::None => came == 0,
+            BodyLength::Sized(bytes) => came as u64 == bytes,
+            BodyLength::Chunked | BodyLength::UntilEnd => false,
+        };
+        self.upstream.link().counters.answers.count(response.status);
+        let uploaded = self.upload.is_done() && !self.upload_broke;
+        let reusable = is_whole && uploaded && response.keeps_alive();
+        self.reply = None;
+        Outcome::Failed { failure, reusable }
+    }
+
     /// Writes the head and what has arrived of the body. The inner error: the server took nothing.
     async fn send_request(&mut self) -> Result<io::Result<()>, End> {
         let settings = &self.listener.settings;
@@ -200,27 +275,14 @@ impl<'a> Relay<'a> {
         }
         let mut head = self.connection.worker.head_room.take();
         head.clear();
+        self.write_request(&mut head, self.upstream.link().address());
         let request = &self.desk.request;
-        {
-            let client = self.connection.client;
-            let forwarding = Forwarding {
-                route: &self.route.route,
-                text: self.connection.text(),
-                client,
-                scheme: self.connection.scheme(),
-                trusted: settings.trusted_proxies.iter().any(|network| network.contains(&client)),
-                asks_clients: self.listener.tls.as_ref().is_some_and(|tls| tls.asks_clients),
-                identity: self.connection.identity().map(|identity| &**identity),
-                fields: settings.forwarded,
-                host_default: self.upstream.link().address(),
-                handshake: self.wish.handshake(),
-                cuts: &self.desk.sticky.cuts,
-            };
-            forward::request(&mut head, request, &forwarding);
-        }
         if request.body != BodyLength::None {
-            // From here on the buffer holds the body. Such a request is not sent twice, so its head has had its use.
-            self.connection.consume(request.len);
+            // From here on the buffer holds the body. If the request may be sent twice, its head is kept elsewhere, or it
+            // is no part of the buffer.
+            if !(self.desk.kept.is_whole() && self.connection.wire.is_http2()) {
+                self.connection.consume(request.len);
+            }
             if let Some(buffer) = &mut self.connection.buffer {
                 self.upload.prepare(buffer).map_err(|refusal| End::Answer(refusal.into()))?;
             }
@@ -251,14 +313,37 @@ impl<'a> Relay<'a> {
         Ok(written)
     }
 
+    /// The head of the request, as the server at this address gets it.
+    fn write_request(&self, head: &mut Vec<u8>, host_default: SocketAddr) {
+        let (settings, client) = (&self.listener.settings, self.connection.client);
+        let forwarding = Forwarding {
+            route: &self.route.route,
+            text: self.connection.text(),
+            client,
+            scheme: self.connection.scheme(),
+            trusted: settings.trusted_proxies.iter().any(|network| network.contains(&client)),
+            asks_clients: self.listener.tls.as_ref().is_some_and(|tls| tls.asks_clients),
+            identity: self.connection.identity().map(|identity| &**identity),
+            fields: settings.forwarded,
+            host_default,
+            handshake: self.wish.handshake(),
+            cuts: &self.desk.sticky.cuts,
+        };
+        forward::request(head, &self.desk.request, &forwarding);
+    }
+
     /// Sets the deadline anew: for the progress of bodies while there are any on their way, else for the answer.
-    fn arm(&self) {
+    fn arm(&mut self) {
         let settings = &self.listener.settings;
         let uploading = !self.upload.is_done() && !self.upload_broke;
+        self.is_first_deadline = false;
         self.connection.deadline.set(if uploading || self.answering {
             settings.body_timeout
         } else {
-            self.route.route.timeout
+            let left = Duration::from_millis(self.attempts.left_ms(self.connection));
+            let first = self.route.route.retry.per_try_timeout.filter(|first| *first < left);
+            self.is_first_deadline = first.is_some();
+            first.unwrap_or(left)
         });
     }
 

@@ -3,12 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use weir_balance::Pool;
-use weir_config::{HashKey, HeaderEdits, HttpSettings, KeepAlive, PoolProtocol, Route};
+use weir_config::{
+    CircuitBreaker, HashKey, HeaderEdits, HttpSettings, KeepAlive, PoolProtocol, Queue, Route,
+};
 use weir_route::Table;
 use weir_tls::acme::Challenges;
 
 use crate::{
     access_log::AccessLog,
+    attempt::PoolShared,
     counters::{ListenerCounters, RouteCounters, ServerCounters},
     forward::is_edited,
     h1::HeadLimits,
@@ -119,6 +122,14 @@ pub struct PoolSite {
     pub keep_alive: KeepAlive,
     /// Keeps clients on their servers.
     pub sticky: Option<StickySite>,
+    /// Requests that wait for room.
+    pub queue: Option<Queue>,
+    /// What it is asked to bear at most.
+    pub breaker: CircuitBreaker,
+    /// Requests in flight are limited, on a server or in all.
+    pub is_limited: bool,
+    /// What all workers share of it.
+    pub shared: Arc<PoolShared>,
     /// In the order of the pool's members.
     pub servers: Vec<PerWorker<ServerCounters>>,
 }

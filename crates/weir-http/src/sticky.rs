@@ -101,6 +101,8 @@ pub(crate) struct Session<'a> {
     goes_home: bool,
     /// A connection to the home has died.
     has_died: bool,
+    /// The home had no room.
+    is_full: bool,
     /// Why it is to be found a server, if it has no home.
     why: StickyOutcome,
     /// In the table.
@@ -124,6 +126,7 @@ impl<'a> Session<'a> {
             home: None,
             goes_home: false,
             has_died: false,
+            is_full: false,
             why: StickyOutcome::New,
             key: None,
             is_aging: false,
@@ -194,6 +197,24 @@ impl<'a> Session<'a> {
         self.home.filter(|_| std::mem::take(&mut self.goes_home))
     }
 
+    /// The client has no server that it would have to stay with.
+    pub(crate) fn is_new(&self) -> bool {
+        self.home.is_none()
+    }
+
+    /// The server where the client belongs is to be tried next.
+    pub(crate) fn goes_home(&self) -> bool {
+        self.goes_home
+    }
+
+    /// The server where the client belongs has no room. True if it is worth waiting for.
+    pub(crate) fn full(&mut self, server: ServerIndex, waits: bool) -> bool {
+        let is_home = self.home == Some(server);
+        self.goes_home = is_home && waits;
+        self.is_full = is_home && !waits;
+        self.goes_home
+    }
+
     /// A connection to this server died. That need not mean that the server did: who belongs there tries it once more.
     pub(crate) fn died(&mut self, server: Option<ServerIndex>) {
         self.goes_home =
@@ -213,11 +234,13 @@ impl<'a> Session<'a> {
         let outcome = match (self.home, self.settled) {
             (Some(home), _) if home == server => StickyOutcome::Kept,
             (None, None) => self.why,
+            (Some(_), None) if self.is_full => StickyOutcome::Full,
             _ => StickyOutcome::Unreachable,
         };
         let counters = &site.counters[connection.worker.index];
         counters.count(outcome);
-        let changes = outcome != StickyOutcome::Kept || self.settled.is_some();
+        // Who found no room at home goes back there next time.
+        let changes = !matches!(outcome, StickyOutcome::Kept | StickyOutcome::Full) || self.settled.is_some();
         self.settled = Some(server);
         let address = pool.member(server).server.address();
         match (&site.by, self.key) {

@@ -9,16 +9,17 @@ use std::{
     time::Duration,
 };
 
-use weir_balance::{Observation, Picker, Pool, Server, ServerIndex, Wants};
-use weir_config::KeepAlive;
+use weir_balance::{Budget, Observation, Percentile, Picker, Pool, Server, ServerIndex, Wants};
+use weir_config::{Hedge, HedgeAfter, KeepAlive};
 use weir_net::{Deadlines, deadline::milliseconds};
 use weir_route::Table;
 use weir_tls::Stream;
 
 use crate::{
+    attempt::{OwnLine, PoolShared},
     counters::{Limit, ServerCounters, WorkerCounters},
     multiplex::{self, Trunks},
-    site::{ListenerId, ListenerSite, PoolSite, Site},
+    site::{ListenerId, ListenerSite, PoolSite, RouteSite, Site},
     wire::Wire,
 };
 
@@ -26,10 +27,35 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) site: Arc<Site>,
-    /// In the order of the site's listeners. Clones, since threads that search with one regular expression wait for
-    /// each other over its memory.
-    pub(crate) tables: Vec<Table>,
+    /// In the order of the site's listeners.
+    listeners: Vec<ListenerLink>,
     pub(crate) pools: Vec<Rc<PoolLink>>,
+}
+
+/// What a worker has of a listener.
+#[derive(Debug)]
+pub(crate) struct ListenerLink {
+    /// A clone, since threads that search with one regular expression wait for each other over its memory.
+    pub(crate) table: Table,
+    /// In the order of its routes.
+    pub(crate) routes: Vec<Rc<RouteLink>>,
+}
+
+/// What a worker remembers of a route.
+#[derive(Debug)]
+pub(crate) struct RouteLink {
+    /// Further attempts.
+    pub(crate) budget: RefCell<Budget>,
+    pub(crate) hedging: Option<Hedging>,
+}
+
+/// What a worker remembers of a route with `hedge`.
+#[derive(Debug)]
+pub(crate) struct Hedging {
+    /// Second requests.
+    pub(crate) budget: RefCell<Budget>,
+    /// How long answers take, where that says when a second request is sent.
+    pub(crate) latency: Option<RefCell<Percentile>>,
 }
 
 /// What a worker remembers of a pool.
@@ -40,6 +66,8 @@ pub(crate) struct PoolLink {
     wants: Wants,
     /// In the order of the pool's members.
     pub(crate) servers: Vec<Rc<ServerLink>>,
+    /// Requests of this worker that wait for room. Goes on over reloads.
+    pub(crate) line: Rc<OwnLine>,
 }
 
 /// What a worker has to one server. Lives as long as the server is in the configuration, over all reloads.
@@ -49,6 +77,8 @@ pub(crate) struct ServerLink {
     pub(crate) counters: Arc<ServerCounters>,
     /// The picker that is to be told of its requests: that of the snapshot which holds now, whichever they began in.
     seat: RefCell<Seat>,
+    /// What all workers share of its pool.
+    shared: Arc<PoolShared>,
     idle: RefCell<Vec<Idle>>,
     /// Connections of HTTP/2, which exchanges share.
     pub(crate) trunks: Trunks,
@@ -74,6 +104,8 @@ struct Idle {
 pub(crate) struct Upstream {
     pub(crate) wire: Wire,
     born_ms: u64,
+    /// It was kept since an earlier request.
+    pub(crate) is_reused: bool,
     /// When the request went out, if anybody wants to know how long the answer takes.
     sent: Option<Duration>,
     lease: Lease,
@@ -84,6 +116,8 @@ pub(crate) struct Upstream {
 pub(crate) struct Lease {
     pub(crate) link: Rc<ServerLink>,
     worker: usize,
+    /// It has one of the places that all workers share.
+    has_place: bool,
 }
 
 impl Lease {
@@ -92,7 +126,17 @@ impl Lease {
         if link.seat.borrow().wants.counts {
             link.tell(|picker, index| picker.begin(index));
         }
-        Self { link: Rc::clone(link), worker }
+        Self { link: Rc::clone(link), worker, has_place: false }
+    }
+
+    /// The same on a server that works on at most `max` requests; `None` if it does.
+    pub(crate) fn limited(link: &Rc<ServerLink>, worker: usize, max: Option<u32>) -> Option<Self> {
+        if max.is_some_and(|max| !link.server.try_enter(max)) {
+            return None;
+        }
+        let mut lease = Self::new(link, worker);
+        lease.has_place = max.is_some();
+        Some(lease)
     }
 }
 
@@ -102,6 +146,10 @@ impl Drop for Lease {
         if self.link.seat.borrow().wants.counts {
             self.link.tell(|picker, index| picker.end(index));
         }
+        if self.has_place {
+            self.link.server.leave();
+            self.link.shared.ring();
+        }
     }
 }
 
@@ -109,12 +157,12 @@ impl Upstream {
     /// A connection that has just been made.
     pub(crate) fn fresh(stream: Stream, lease: Lease, now_ms: u64) -> Self {
         lease.link.counters.connects.add(1);
-        Self { wire: Wire::Http1(stream), born_ms: now_ms, sent: None, lease }
+        Self { wire: Wire::Http1(stream), born_ms: now_ms, is_reused: false, sent: None, lease }
     }
 
     /// A stream of a connection that others share.
     pub(crate) fn shared(stream: multiplex::Stream, lease: Lease) -> Self {
-        Self { wire: Wire::Http2(Box::new(stream)), born_ms: 0, sent: None, lease }
+        Self { wire: Wire::Http2(Box::new(stream)), born_ms: 0, is_reused: false, sent: None, lease }
     }
 
     /// An idle connection of the leased server, if one is good.
@@ -127,7 +175,7 @@ impl Upstream {
                 counters.reuses.add(1);
                 drop(idle);
                 let wire = Wire::Http1(connection.stream);
-                return Ok(Self { wire, born_ms: connection.born_ms, sent: None, lease });
+                return Ok(Self { wire, born_ms: connection.born_ms, is_reused: true, sent: None, lease });
             }
         }
         drop(idle);
@@ -244,6 +292,7 @@ impl World {
                     index: ServerIndex(0),
                     wants: Wants::default(),
                 }),
+                shared: Arc::clone(&pool.shared),
                 idle: RefCell::default(),
                 trunks: Trunks::default(),
             }),
@@ -254,6 +303,7 @@ impl World {
                 picker: RefCell::new(picker(&pool.pool, worker, before)),
                 wants: pool.pool.algorithm().wants(),
                 servers: members.map(|(index, member)| link(pool, index, &member.server)).collect(),
+                line: line(&pool.pool, before),
             });
             for (index, server) in pool.pool.indices().zip(&linked.servers) {
                 *server.seat.borrow_mut() = Seat { pool: Rc::downgrade(&linked), index, wants: linked.wants };
@@ -261,18 +311,22 @@ impl World {
             linked
         });
         let pools = pools.collect();
-        let tables = site.listeners.iter().map(|listener| listener.table.clone()).collect();
-        Self { site, tables, pools }
+        let listeners = site.listeners.iter().map(|listener| ListenerLink::new(listener, before)).collect();
+        Self { site, listeners, pools }
     }
 
     pub(crate) fn listener(&self, id: ListenerId) -> Option<&ListenerSite> {
         self.site.listeners.iter().find(|listener| listener.id == id)
     }
 
-    /// The table of a listener that [`World::listener`] found.
-    pub(crate) fn table(&self, id: ListenerId) -> &Table {
+    /// What this worker has of a listener that [`World::listener`] found.
+    pub(crate) fn link(&self, id: ListenerId) -> &ListenerLink {
+        self.find_link(id).expect("the listener is in this very snapshot")
+    }
+
+    fn find_link(&self, id: ListenerId) -> Option<&ListenerLink> {
         let index = self.site.listeners.iter().position(|listener| listener.id == id);
-        &self.tables[index.expect("the listener is in this very snapshot")]
+        Some(&self.listeners[index?])
     }
 
     pub(crate) fn has_listener(&self, id: ListenerId) -> bool {
@@ -290,6 +344,59 @@ impl World {
             }
         }
     }
+}
+
+impl ListenerLink {
+    fn new(listener: &ListenerSite, before: Option<&World>) -> Self {
+        let old =
+            before.and_then(|world| Some((world.listener(listener.id)?, world.find_link(listener.id)?)));
+        let known: HashMap<&str, &Rc<RouteLink>> = old
+            .iter()
+            .flat_map(|(site, link)| site.routes.iter().zip(&link.routes))
+            .map(|(site, link)| (site.route.name.as_str(), link))
+            .collect();
+        let route = |route: &RouteSite| {
+            let hedge = route.route.hedge;
+            let link = known.get(route.route.name.as_str()).copied();
+            link.filter(|link| link.suits(hedge)).map_or_else(|| Rc::new(RouteLink::new(hedge)), Rc::clone)
+        };
+        Self { table: listener.table.clone(), routes: listener.routes.iter().map(route).collect() }
+    }
+}
+
+impl RouteLink {
+    fn new(hedge: Option<Hedge>) -> Self {
+        let hedging = hedge.map(|hedge| Hedging {
+            budget: RefCell::default(),
+            latency: percent(hedge).map(|percent| RefCell::new(Percentile::new(percent))),
+        });
+        Self { budget: RefCell::default(), hedging }
+    }
+
+    /// Whether it remembers what these settings ask for.
+    fn suits(&self, hedge: Option<Hedge>) -> bool {
+        let remembered = self
+            .hedging
+            .as_ref()
+            .map(|hedging| hedging.latency.as_ref().map(|latency| latency.borrow().percent()));
+        remembered == hedge.map(percent)
+    }
+}
+
+fn percent(hedge: Hedge) -> Option<u8> {
+    match hedge.after {
+        HedgeAfter::Percentile(percent) => Some(percent),
+        HedgeAfter::Time(_) => None,
+    }
+}
+
+/// Those who wait in the pool's last form go on waiting.
+fn line(pool: &Pool, before: Option<&World>) -> Rc<OwnLine> {
+    let old = before.and_then(|world| {
+        let index = world.site.pools.iter().position(|old| old.pool.name() == pool.name());
+        Some(Rc::clone(&world.pools[index?].line))
+    });
+    old.unwrap_or_default()
 }
 
 /// A picker that goes on where the one of the pool's last form stopped.

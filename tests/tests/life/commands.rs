@@ -91,7 +91,7 @@ fn what_is_not_built_yet_is_refused() {
 pools:
   web:
     servers: [10.0.0.1:80]
-    queue: { max: 10 }
+    discover: { dns: api.internal:8443 }
 ",
     );
     let ran = weir::run(file.folder(), &["check"]);

@@ -17,7 +17,7 @@ pub struct Retry {
     pub per_try_timeout: Option<Duration>,
     /// The longest body that is kept to be sent again, in bytes.
     pub body_bytes_max: usize,
-    /// The most further attempts and connects, in percent of the requests.
+    /// The most further attempts, in percent of the requests.
     pub budget_percent: u32,
 }
 

@@ -46,7 +46,7 @@ pub(super) static RETRY: Section = Section {
         key(
             "budget",
             Shape::One(Kind::Share { min: 1, max: 1000 }),
-            "The most further attempts and connects, as a share of the requests of this route in the last ten seconds; some few are always allowed.",
+            "The most further attempts, as a share of the requests of this route in the last ten seconds; some few are always allowed.",
         )
         .default("20%"),
     ],

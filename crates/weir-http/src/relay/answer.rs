@@ -101,6 +101,7 @@ impl Relay<'_> {
         if self.desk.request.body == BodyLength::None {
             self.connection.consume(self.desk.request.len);
         }
+        let uploaded = uploaded && self.desk.kept.give_back(self.connection);
         let next = match (uploaded, plan.keeps_client) {
             (true, true) => Next::Request,
             // The client expects it to go on, and may have sent the next request already.

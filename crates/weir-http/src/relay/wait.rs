@@ -8,15 +8,16 @@ use std::{
     time::Duration,
 };
 
-use weir_net::Buffer;
+use weir_net::{Buffer, Buffers};
 
-use super::{ClientWatch, Outcome, Relay, bad_gateway};
+use super::{ClientWatch, Relay, bad_gateway};
 use crate::{
+    attempt::{Failure, Keeping},
     counters::Limit,
     exchange::{End, count_refusal},
     h1::{HeadLimits, Progress, Refusal, ResponseParser},
     h2::StreamEnd,
-    head::{BodyLength, Version},
+    head::{BodyLength, ResponseHead, Version},
     pump::Stop,
     wire::Wire,
 };
@@ -28,34 +29,34 @@ pub(crate) const HALF_CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 /// How long a client that is gone may take to let us know, once asked.
 const HALF_CLOSE_ECHO: Duration = Duration::from_millis(200);
 
-/// Whether the server has seen the request is not known.
-const DIED: Outcome = Outcome::Died { untouched: false };
-
 impl Relay<'_> {
-    /// Waits for the head of a response, passing the request's body on meanwhile; or says how the connection died before
-    /// a byte of it.
-    pub(super) async fn await_head(&mut self) -> Result<Option<Outcome>, End> {
-        let limits = self.listener.head_limits();
+    /// Waits for the head of a response, passing the request's body on meanwhile; or says why there is none.
+    pub(super) async fn await_head(&mut self) -> Result<Option<Failure>, End> {
         let mut parser = ResponseParser::default();
         poll_fn(|context| {
             if let Err(end) = self.poll_upload(context) {
                 return Poll::Ready(Err(end));
             }
-            match self.poll_head(context, &mut parser, &limits) {
+            match self.poll_head(context, &mut parser) {
                 Poll::Ready(result) => return Poll::Ready(result),
                 Poll::Pending => {}
+            }
+            if self.poll_hedge(context) {
+                return Poll::Ready(Ok(None));
             }
             let was_waiting = self.client == ClientWatch::Waiting;
             if let Err(end) = self.poll_client(context) {
                 return Poll::Ready(Err(end));
             }
             if was_waiting && self.client == ClientWatch::HalfClosed {
-                self.connection.deadline.set(HALF_CLOSE_PATIENCE.min(self.route.route.timeout));
+                let left = Duration::from_millis(self.attempts.left_ms(self.connection));
+                self.connection.deadline.set(HALF_CLOSE_PATIENCE.min(left));
             }
-            if self.connection.deadline.expired()
-                && let Err(end) = self.overdue(context)
-            {
-                return Poll::Ready(Err(end));
+            if self.connection.deadline.expired() {
+                match self.overdue(context) {
+                    Ok(None) => {}
+                    overdue => return Poll::Ready(overdue),
+                }
             }
             Poll::Pending
         })
@@ -70,16 +71,17 @@ impl Relay<'_> {
         let connection = &mut *self.connection;
         let mut progress = false;
         let buffers = Rc::clone(&connection.worker.buffers);
-        let polled = self.upload.poll(
-            context,
-            &mut connection.wire,
-            &mut connection.buffer,
-            &buffers,
-            &mut self.upstream.wire,
-            &mut progress,
-        );
+        let (upload, to) = (&mut self.upload, &mut self.upstream.wire);
+        let buffer = &mut connection.buffer;
+        let polled = if self.desk.kept.is_whole() {
+            let mut from = Keeping { wire: &mut connection.wire, kept: &mut self.desk.kept };
+            upload.poll(context, &mut from, buffer, &buffers, to, &mut progress)
+        } else {
+            upload.poll(context, &mut connection.wire, buffer, &buffers, to, &mut progress)
+        };
         match polled {
             Poll::Ready(Ok(())) => {
+                self.attempts.request_is_whole(&connection.worker);
                 if connection.buffer.as_ref().is_some_and(Buffer::is_empty) {
                     connection.buffer = None;
                 }
@@ -110,42 +112,14 @@ impl Relay<'_> {
         &mut self,
         context: &mut Context<'_>,
         parser: &mut ResponseParser,
-        limits: &HeadLimits,
-    ) -> Poll<Result<Option<Outcome>, End>> {
-        if let Wire::Http2(stream) = &mut self.upstream.wire {
-            return match ready!(stream.poll_response(context, &mut self.desk.response)) {
-                Ok(()) => Poll::Ready(Ok(None)),
-                Err(StreamEnd::Refused) => Poll::Ready(Ok(Some(Outcome::Died { untouched: true }))),
-                Err(StreamEnd::ConnectionLost) => Poll::Ready(Ok(Some(DIED))),
-                Err(StreamEnd::Reset(_)) => Poll::Ready(Err(bad_gateway("the server reset the stream"))),
-                Err(_) => Poll::Ready(Err(bad_gateway("it is malformed"))),
-            };
-        }
-        let mut space = self.reply.take().unwrap_or_else(|| self.connection.worker.buffers.take());
-        loop {
-            if !space.is_empty() {
-                match parser.parse(space.filled(), &mut self.desk.response, limits, self.to_head) {
-                    Ok(Progress::Whole) => {
-                        self.reply = Some(space);
-                        return Poll::Ready(Ok(None));
-                    }
-                    Ok(Progress::Partial) => {}
-                    Err(refusal) => return Poll::Ready(Err(bad_gateway(refusal.words()))),
-                }
-            }
-            if space.is_full() {
-                space.compact();
-            }
-            match self.upstream.wire.poll_read(context, &mut space) {
-                Poll::Ready(Ok(n)) if n > 0 => {}
-                Poll::Ready(_) if space.is_empty() => return Poll::Ready(Ok(Some(DIED))),
-                Poll::Ready(_) => return Poll::Ready(Err(bad_gateway("it ends in the middle of its head"))),
-                Poll::Pending => {
-                    self.reply = Some(space).filter(|space| !space.is_empty());
-                    return Poll::Pending;
-                }
-            }
-        }
+    ) -> Poll<Result<Option<Failure>, End>> {
+        let into = Into {
+            reply: &mut self.reply,
+            response: &mut self.desk.response,
+            to_head: self.to_head,
+            limits: self.listener.head_limits(),
+        };
+        poll_response(context, &mut self.upstream.wire, &self.connection.worker.buffers, parser, into)
     }
 
     /// Notices a client that goes away while it waits: its request is then cancelled at the server.
@@ -193,13 +167,13 @@ impl Relay<'_> {
     }
 
     /// The deadline has come: for a client that may be gone, for the body, or for the answer.
-    fn overdue(&mut self, context: &mut Context<'_>) -> Result<(), End> {
+    fn overdue(&mut self, context: &mut Context<'_>) -> Result<Option<Failure>, End> {
         match self.client {
             ClientWatch::HalfClosed if self.desk.request.version == Version::Http11 => {
                 self.client = ClientWatch::Asked;
                 self.connection.deadline.set(HALF_CLOSE_ECHO);
                 match self.connection.wire.poll_write(context, b"HTTP/1.1 100 Continue\r\n\r\n") {
-                    Poll::Ready(Ok(25)) => Ok(()),
+                    Poll::Ready(Ok(25)) => Ok(None),
                     // A client that takes not even this has been silent for long and has a full window.
                     _ => Err(End::Gone),
                 }
@@ -209,8 +183,8 @@ impl Relay<'_> {
                     return Err(End::Gone);
                 }
                 self.client = ClientWatch::Listening;
-                self.connection.deadline.set(self.route.route.timeout);
-                Ok(())
+                self.arm();
+                Ok(None)
             }
             _ if !self.upload.is_done() && !self.upload_broke => {
                 self.reached(Limit::BodyTimeout);
@@ -221,12 +195,69 @@ impl Relay<'_> {
                 })
             }
             _ => {
-                self.reached(Limit::ResponseTimeout);
+                let is_first = self.is_first_deadline;
+                self.reached(if is_first { Limit::PerTryTimeout } else { Limit::ResponseTimeout });
                 if let Wire::Http2(stream) = &self.upstream.wire {
                     // Whether the server is slow or the connection is dead cannot be told: others had better not try.
                     stream.retire_connection();
                 }
+                if is_first {
+                    return Ok(Some(Failure::Timeout));
+                }
                 Err(End::answer(504, "the server did not begin its answer within the route's timeout"))
+            }
+        }
+    }
+}
+
+/// Where a response's head is read to.
+pub(super) struct Into<'a> {
+    /// The text of HTTP/1; that of a stream is its own.
+    pub(super) reply: &'a mut Option<Buffer>,
+    pub(super) response: &'a mut ResponseHead,
+    pub(super) to_head: bool,
+    pub(super) limits: HeadLimits,
+}
+
+/// The head of the next response, or why there is none.
+pub(super) fn poll_response(
+    context: &mut Context<'_>,
+    wire: &mut Wire,
+    buffers: &Rc<Buffers>,
+    parser: &mut ResponseParser,
+    into: Into<'_>,
+) -> Poll<Result<Option<Failure>, End>> {
+    if let Wire::Http2(stream) = wire {
+        return match ready!(stream.poll_response(context, into.response)) {
+            Ok(()) => Poll::Ready(Ok(None)),
+            Err(StreamEnd::Refused) => Poll::Ready(Ok(Some(Failure::Untouched))),
+            Err(StreamEnd::ConnectionLost) => Poll::Ready(Ok(Some(Failure::Reset))),
+            Err(StreamEnd::Reset(_)) => Poll::Ready(Err(bad_gateway("the server reset the stream"))),
+            Err(_) => Poll::Ready(Err(bad_gateway("it is malformed"))),
+        };
+    }
+    let mut space = into.reply.take().unwrap_or_else(|| buffers.take());
+    loop {
+        if !space.is_empty() {
+            match parser.parse(space.filled(), into.response, &into.limits, into.to_head) {
+                Ok(Progress::Whole) => {
+                    *into.reply = Some(space);
+                    return Poll::Ready(Ok(None));
+                }
+                Ok(Progress::Partial) => {}
+                Err(refusal) => return Poll::Ready(Err(bad_gateway(refusal.words()))),
+            }
+        }
+        if space.is_full() {
+            space.compact();
+        }
+        match wire.poll_read(context, &mut space) {
+            Poll::Ready(Ok(n)) if n > 0 => {}
+            Poll::Ready(_) if space.is_empty() => return Poll::Ready(Ok(Some(Failure::Reset))),
+            Poll::Ready(_) => return Poll::Ready(Err(bad_gateway("it ends in the middle of its head"))),
+            Poll::Pending => {
+                *into.reply = Some(space).filter(|space| !space.is_empty());
+                return Poll::Pending;
             }
         }
     }

@@ -1,0 +1,242 @@
+//! Room for a request: on a server (`max_connections`), in the pool (`max_requests`), or in the line before it (`queue`).
+//!
+//! A pool without such limits never comes here, nor does it write what workers share.
+
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    future::poll_fn,
+    rc::Rc,
+    task::{Poll, Waker},
+    time::Duration,
+};
+
+use atomic_waker::AtomicWaker;
+use weir_balance::{Pressure, ServerIndex};
+use weir_config::Queue;
+use weir_net::deadline::{TICK, milliseconds};
+
+use super::Attempts;
+use crate::{
+    connection::Connection,
+    counters::Limit,
+    exchange::{Desk, End},
+    sticky,
+    upstream::Lease,
+};
+
+/// Picks that may meet a server which another worker has filled a moment before.
+const RACES_MAX: usize = 4;
+
+/// What all workers share of a pool, for as long as there is one of that name.
+#[derive(Debug)]
+pub struct PoolShared {
+    /// What the pool bears now.
+    pub pressure: Pressure,
+    /// Wakes the first who waits in each worker.
+    bells: Box<[AtomicWaker]>,
+}
+
+impl PoolShared {
+    /// Nothing yet.
+    pub fn new(workers: usize) -> Self {
+        let bells = (0..workers).map(|_| AtomicWaker::new()).collect();
+        Self { pressure: Pressure::new(workers), bells }
+    }
+
+    /// Some room has become free, or who was to take it next has gone.
+    pub(crate) fn ring(&self) {
+        if !self.pressure.line.is_empty()
+            && let Some(worker) = self.pressure.line.first()
+        {
+            self.bells[worker].wake();
+        }
+    }
+}
+
+/// Those who wait in one worker, each with its ticket.
+#[derive(Debug, Default)]
+pub(crate) struct OwnLine(RefCell<VecDeque<(u64, Option<Waker>)>>);
+
+/// One who waits, until it is dropped.
+struct Standing<'a> {
+    shared: &'a PoolShared,
+    line: &'a OwnLine,
+    worker: usize,
+    ticket: u64,
+}
+
+impl<'a> Standing<'a> {
+    /// At the end of the line, unless that is full.
+    fn new(
+        shared: &'a PoolShared,
+        line: &'a OwnLine,
+        worker: usize,
+        queue: Queue,
+        beside: bool,
+    ) -> Option<Self> {
+        let ticket = shared.pressure.line.arrive(queue.max)?;
+        if !beside {
+            line.0.borrow_mut().push_back((ticket, None));
+        }
+        let standing = Self { shared, line, worker, ticket };
+        standing.show();
+        Some(standing)
+    }
+
+    fn show(&self) {
+        let first = self.line.0.borrow().front().map(|(ticket, _)| *ticket);
+        self.shared.pressure.line.show(self.worker, first);
+    }
+
+    /// Whether it is its turn. If not, this task is woken when it may be.
+    fn is_first(&self, waker: &Waker) -> bool {
+        let mut line = self.line.0.borrow_mut();
+        if line.front().is_some_and(|(ticket, _)| *ticket == self.ticket) {
+            // First the bell, then the look: who makes room in between finds the bell.
+            self.shared.bells[self.worker].register(waker);
+            return self.shared.pressure.line.first() == Some(self.worker);
+        }
+        if let Some((_, kept)) = line.iter_mut().find(|(ticket, _)| *ticket == self.ticket) {
+            *kept = Some(waker.clone());
+        }
+        false
+    }
+}
+
+impl Drop for Standing<'_> {
+    fn drop(&mut self) {
+        {
+            let mut line = self.line.0.borrow_mut();
+            line.retain(|(ticket, _)| *ticket != self.ticket);
+            if let Some(waker) = line.front_mut().and_then(|(_, waker)| waker.take()) {
+                waker.wake();
+            }
+        }
+        self.show();
+        self.shared.pressure.line.leave();
+        self.shared.ring();
+    }
+}
+
+/// Room in a pool with `max_requests`.
+#[derive(Debug)]
+pub(super) struct InPool<'a>(&'a PoolShared);
+
+impl Drop for InPool<'_> {
+    fn drop(&mut self) {
+        self.0.pressure.requests.leave();
+        self.0.ring();
+    }
+}
+
+/// What came of asking for room.
+enum Room {
+    Taken(ServerIndex, Lease),
+    /// There are servers, and none has room.
+    None,
+}
+
+impl<'a> Attempts<'a> {
+    /// A server for the request, on which it is counted.
+    pub(super) async fn lease(
+        &mut self,
+        connection: &mut Connection,
+        desk: &mut Desk,
+    ) -> Result<(ServerIndex, Lease), End> {
+        if !self.site.is_limited {
+            let index = self.pick(connection, desk)?;
+            return Ok((index, Lease::new(&self.link.servers[index.get()], connection.worker.index)));
+        }
+        // Who waits already comes first, but for who has been tried somewhere before.
+        let waits = self.in_pool.is_none() && !self.site.shared.pressure.line.is_empty();
+        if !waits && let Room::Taken(index, lease) = self.try_lease(connection, desk)? {
+            return Ok((index, lease));
+        }
+        if !desk.tried.is_empty() {
+            return Err(self.nobody_left());
+        }
+        // In a box: few requests need the room.
+        Box::pin(self.wait(connection, desk)).await
+    }
+
+    /// Takes room, if there is some at this moment.
+    fn try_lease(&mut self, connection: &Connection, desk: &Desk) -> Result<Room, End> {
+        if let (None, Some(max)) = (&self.in_pool, self.site.breaker.requests_max) {
+            if !self.site.shared.pressure.requests.try_enter(max) {
+                return Ok(Room::None);
+            }
+            self.in_pool = Some(InPool(&self.site.shared));
+        }
+        for _ in 0..RACES_MAX {
+            let index = match self.pick(connection, desk) {
+                Ok(index) => index,
+                // Full servers are not picked.
+                Err(_) if desk.tried.is_empty() && self.link.picker.borrow().knows_servers() => break,
+                Err(end) => return Err(end),
+            };
+            let link = &self.link.servers[index.get()];
+            let max = self.site.pool.member(index).in_flight_max;
+            if let Some(lease) = Lease::limited(link, connection.worker.index, max) {
+                return Ok(Room::Taken(index, lease));
+            }
+            let waits = self.site.queue.is_some() && desk.tried.is_empty();
+            if self.sticky.as_mut().is_some_and(|sticky| sticky.full(index, waits)) {
+                break;
+            }
+        }
+        // Who waits for a server holds no room in the pool.
+        if desk.tried.is_empty() {
+            self.in_pool = None;
+        }
+        Ok(Room::None)
+    }
+
+    /// Waits in the line until there is room.
+    async fn wait(
+        &mut self,
+        connection: &mut Connection,
+        desk: &mut Desk,
+    ) -> Result<(ServerIndex, Lease), End> {
+        let worker = Rc::clone(&connection.worker);
+        let site = self.site;
+        let full = |why: &str| End::busy(format!("no server of pool `{}` has room{why}", site.pool.name()));
+        let Some(queue) = site.queue else {
+            worker.counters.reached(Limit::NoRoom);
+            return Err(full(""));
+        };
+        // Who waits for one server must not keep others from theirs: it has no turn, but looks now and then.
+        let goes_home = self.sticky.as_ref().is_some_and(sticky::Session::goes_home);
+        let Some(standing) = Standing::new(&site.shared, &self.link.line, worker.index, queue, goes_home)
+        else {
+            worker.counters.reached(Limit::QueueMax);
+            return Err(full(&format!(", and {} requests wait already", queue.max)));
+        };
+        let until_ms = worker.deadlines.recent_ms() + milliseconds(queue.timeout);
+        poll_fn(|context| {
+            let is_first = goes_home || standing.is_first(context.waker());
+            // Servers that were full a moment ago are asked again only when the clock has moved on.
+            worker.deadlines.now();
+            if is_first {
+                match self.try_lease(connection, desk) {
+                    Ok(Room::Taken(index, lease)) => return Poll::Ready(Ok((index, lease))),
+                    Ok(Room::None) => {}
+                    Err(end) => return Poll::Ready(Err(end)),
+                }
+            }
+            if connection.wire.poll_gone(context).is_ready() {
+                return Poll::Ready(Err(End::Gone));
+            }
+            let left_ms = until_ms.saturating_sub(worker.deadlines.recent_ms());
+            if left_ms == 0 {
+                worker.counters.reached(Limit::QueueTimeout);
+                return Poll::Ready(Err(full(" within `queue.timeout`")));
+            }
+            // The first looks now and then by itself: servers come up, and limits change, without a bell.
+            let left = Duration::from_millis(left_ms);
+            connection.deadline.set(if is_first { left.min(TICK) } else { left });
+            Poll::Pending
+        })
+        .await
+    }
+}
