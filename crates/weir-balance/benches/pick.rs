@@ -1,6 +1,5 @@
 //! What a pick costs in time, by algorithm and number of servers: `cargo bench -p weir-balance`.
 
-#[path = "stage.rs"]
 mod stage;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
@@ -13,7 +12,7 @@ fn picks(criterion: &mut Criterion) {
         for servers in SERVERS {
             let mut stage = Stage::new(algorithm, servers);
             group.bench_function(BenchmarkId::from_parameter(servers), |bencher| {
-                bencher.iter(|| stage.pick())
+                bencher.iter(|| stage.pick());
             });
         }
         group.finish();

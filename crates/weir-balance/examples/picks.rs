@@ -1,6 +1,6 @@
 //! `picks ALGORITHM SERVERS PICKS`: that many picks, for `cargo xtask picks` to count what they cost.
 
-#[path = "../benches/stage.rs"]
+#[path = "../benches/stage/mod.rs"]
 #[allow(dead_code, reason = "a bench uses the rest")]
 mod stage;
 

@@ -1,7 +1,7 @@
 //! No pick allocates, whichever the algorithm: counted by the allocator of this process. Alone in its binary, so that no
 //! other test allocates meanwhile.
 
-#[path = "../benches/stage.rs"]
+#[path = "../benches/stage/mod.rs"]
 #[allow(dead_code, reason = "the bench uses the rest")]
 mod stage;
 
