@@ -265,6 +265,11 @@ impl Read for Recorded {
 }
 
 impl Connection {
+    /// How many requests for this target the server has read, on all connections.
+    pub fn asked_for(&self, target: &str) -> usize {
+        self.shared.log().requests.iter().filter(|request| request.target == target).count()
+    }
+
     /// The next request with its body; `None` at the end of the connection.
     pub fn request(&mut self) -> io::Result<Option<Request>> {
         let request = self.reader.request()?;

@@ -372,11 +372,11 @@ fn expect_share_soon(what: &str, servers: &[Moody], is_so: impl Fn(f64) -> bool)
     assert!(began.elapsed() <= NOTICE, "{what}: it took {:?}", began.elapsed());
 }
 
-/// Four servers behind `peak_ewma`, under load.
+/// Four servers behind `peak_ewma` alone, under load.
 fn moody_pool(run: impl FnOnce(&[Moody])) {
     let servers: Vec<Moody> = (0..4).map(|_| Moody::start()).collect();
     let addresses: Vec<String> = servers.iter().map(|server| server.origin.to_string()).collect();
-    let weir = Weir::start(&yaml(&addresses, "balance: peak_ewma"));
+    let weir = Weir::start(&yaml(&addresses, "balance: peak_ewma\n    eject: none"));
     let load = Load::start(weir.address(), 8, "/");
     expect_share_soon("all share", &servers, |share| (0.15..0.35).contains(&share));
     run(&servers);

@@ -7,9 +7,11 @@
 #![forbid(unsafe_code)]
 
 mod budget;
+pub mod ejection;
 mod estimate;
 mod maglev;
 mod order;
+mod outcomes;
 mod percentile;
 mod picker;
 mod pool;
@@ -18,10 +20,12 @@ mod rng;
 mod server;
 pub mod sticky;
 mod subset;
+mod warming;
 
 pub use budget::Budget;
 pub use estimate::Observation;
 pub use maglev::{Tables, hash_key};
+pub use outcomes::{Account, Seen, Times};
 pub use percentile::Percentile;
 pub use picker::{Ask, Load, Picker};
 pub use pool::{Algorithm, Member, Policy, Pool, Rank, ServerIndex, Wants, WhenAllDown};
@@ -29,3 +33,4 @@ pub use pressure::{Pressure, Tally};
 pub use rng::Rng;
 pub use server::{Epoch, Health, Server, WEIGHT_PERCENT_MAX};
 pub use subset::Subset;
+pub use warming::{RAMP_PERCENT_MIN, ramp_percent};

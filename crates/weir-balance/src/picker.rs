@@ -255,7 +255,7 @@ impl State {
 
     fn draw(&mut self, choice: &Choice<'_>, rng: &mut Rng) -> Option<ServerIndex> {
         match self {
-            Self::RoundRobin(state) => state.draw(choice),
+            Self::RoundRobin(state) => state.draw(choice, rng),
             Self::LeastRequests(state) => state.draw(choice, rng),
             Self::Random(state) => state.draw(choice, rng),
             Self::P2c(state) => state.draw(choice, rng),

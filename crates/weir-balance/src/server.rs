@@ -7,9 +7,9 @@
 //! the live weight are written by the control plane alone.
 
 #[cfg(all(loom, test))]
-use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64};
+use loom::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64};
 #[cfg(not(all(loom, test)))]
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64};
 use std::{
     net::SocketAddr,
     sync::{
@@ -18,7 +18,7 @@ use std::{
     },
 };
 
-use crate::{estimate::Estimate, sticky::Drain};
+use crate::{ejection::Cause, estimate::Estimate, outcomes::Outcomes, sticky::Drain};
 
 /// What the checks know of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +71,8 @@ pub struct Server {
     health: AtomicU8,
     weight_percent: AtomicU16,
     ramp_percent: AtomicU8,
-    ejected: AtomicBool,
+    /// 0, or the cause for which it is taken out.
+    ejected: AtomicU8,
     /// Requests in flight over all workers; counted only where a limit asks for it.
     places: AtomicU32,
     epoch: Arc<Epoch>,
@@ -85,6 +86,7 @@ pub struct Server {
 struct Lane {
     in_flight: AtomicU32,
     estimate: Estimate,
+    outcomes: Outcomes,
 }
 
 impl Server {
@@ -96,7 +98,7 @@ impl Server {
             health: AtomicU8::new(Health::Unknown as u8),
             weight_percent: AtomicU16::new(100),
             ramp_percent: AtomicU8::new(100),
-            ejected: AtomicBool::new(false),
+            ejected: AtomicU8::new(0),
             places: AtomicU32::new(0),
             epoch,
             lanes: (0..workers).map(|_| Lane::default()).collect(),
@@ -172,21 +174,44 @@ impl Server {
         }
     }
 
-    /// Whether it is taken out for what traffic has shown.
-    pub fn is_ejected(&self) -> bool {
-        self.ejected.load(Relaxed)
+    /// Why it is taken out for what traffic has shown; `None`: it is not.
+    pub fn ejected(&self) -> Option<Cause> {
+        Cause::from_number(self.ejected.load(Relaxed))
     }
 
     /// Takes it out or in again, and tells the workers. For the control plane only.
-    pub fn set_ejected(&self, ejected: bool) {
-        if self.ejected.swap(ejected, Relaxed) != ejected {
+    pub fn set_ejected(&self, cause: Option<Cause>) {
+        let number = cause.map_or(0, Cause::number);
+        if self.ejected.swap(number, Relaxed) != number {
             self.epoch.advance();
         }
     }
 
     /// Whether it may get new requests: it is up, and not taken out.
     pub fn is_usable(&self) -> bool {
-        self.health() == Health::Up && !self.is_ejected()
+        self.health() == Health::Up && self.ejected().is_none()
+    }
+
+    /// Whether those that belong to it may stay: it is up, and not taken out because it fails. One that is only slow
+    /// still knows them.
+    pub(crate) fn keeps_clients(&self) -> bool {
+        self.health() == Health::Up && self.ejected().is_none_or(|cause| cause == Cause::Latency)
+    }
+
+    /// Counts what came of a request, for who judges the server by that. `latency_us` is the time to the head of a good
+    /// answer, if anybody wants it. Called by `worker` alone for its own lane.
+    pub fn count(&self, worker: usize, failed: bool, latency_us: Option<u32>) {
+        self.lanes[worker].outcomes.count(failed, latency_us);
+    }
+
+    /// Counts how long a request has taken so far whose answer nobody waits for any more. Called as [`Server::count`].
+    pub fn count_time(&self, worker: usize, latency_us: Option<u32>) {
+        self.lanes[worker].outcomes.count_time(latency_us);
+    }
+
+    /// What each worker has counted.
+    pub(crate) fn outcomes(&self) -> impl Iterator<Item = &Outcomes> {
+        self.lanes.iter().map(|lane| &lane.outcomes)
     }
 
     /// Since when it drains, as its sticky clients have noticed.

@@ -75,7 +75,7 @@ impl Places {
 pub enum Leave {
     /// The pool has no such server.
     Removed,
-    /// It is not up, or taken out.
+    /// It is not up, or taken out because it fails.
     Down,
     /// It drains, and has done so for long enough.
     Drained,
@@ -84,14 +84,14 @@ pub enum Leave {
 /// Whether a client may stay at the server at this place. `drain_s` is how many seconds clients stay at a server that
 /// drains; `now_s` is the time in seconds, on any clock that does not begin at 0.
 ///
-/// A server drains when it takes no new clients although it is up: its weight is 0, or it is a backup and some other
-/// server is up again. When that began is noticed by the first client that asks.
+/// A server drains when it takes no new clients although it is up: its weight is 0, it is taken out for being slow, or it
+/// is a backup and some other server is up again. When that began is noticed by the first client that asks.
 ///
 /// # Errors
 /// Why not.
 pub fn stays(pool: &Pool, index: ServerIndex, drain_s: u64, now_s: u64) -> Result<(), Leave> {
     let member = pool.member(index);
-    if !member.server.is_usable() {
+    if !member.server.keeps_clients() {
         // No server is better than this one.
         let spreads = pool.when_all_down() == WhenAllDown::Spread;
         return if spreads && !any_available(pool, |_| true) { Ok(()) } else { Err(Leave::Down) };

@@ -14,10 +14,11 @@ use tokio::{
     task::AbortHandle,
     time::timeout,
 };
-use weir_balance::{Server, WhenAllDown};
+use weir_balance::{Server, WhenAllDown, ejection::Rules};
 
 use crate::{
     CHECKS_IN_FLIGHT_MAX, Event, Lateness, PROGRAMS_MAX,
+    ejector::{Ejector, look_after},
     lateness::LatenessCounters,
     passive::{self, ConnectFailure, PassiveSender},
     pool::{PoolWatch, watch_over},
@@ -36,6 +37,10 @@ pub struct PoolTargets {
     pub speech: Speech,
     /// What happens with requests when none takes any; only told.
     pub when_all_down: WhenAllDown,
+    /// By what they are taken out; `None`: they are not.
+    pub eject: Option<Rules>,
+    /// How long one takes to its whole share that comes to others; `None`: no time.
+    pub slow_start: Option<Duration>,
     /// The servers, each address once.
     pub servers: Vec<Target>,
 }
@@ -76,10 +81,11 @@ pub struct Checker {
     shared: Arc<Shared>,
     passive: PassiveSender,
     passive_reader: AbortHandle,
+    looker: AbortHandle,
 }
 
 /// The servers under watch, by the names of their pools.
-struct Registry {
+pub(crate) struct Registry {
     pools: HashMap<String, PoolEntry>,
     seeds: Rng,
 }
@@ -88,6 +94,7 @@ struct PoolEntry {
     pool: Arc<PoolWatch>,
     /// By their addresses.
     watched: HashMap<SocketAddr, Arc<Watched>>,
+    ejector: Ejector,
     watching: AbortHandle,
 }
 
@@ -106,7 +113,8 @@ impl Checker {
         let (passive, signals) = passive::channel();
         let reader = read_passive(signals, Arc::clone(&registry));
         let passive_reader = runtime.spawn(reader).abort_handle();
-        Self { runtime, registry, shared, passive, passive_reader }
+        let looker = runtime.spawn(look_after(Arc::clone(&registry), Arc::clone(&shared))).abort_handle();
+        Self { runtime, registry, shared, passive, passive_reader, looker }
     }
 
     /// Watches exactly these from now on. A server that stays (same pool and address) keeps its health, its
@@ -130,12 +138,14 @@ impl Checker {
     fn begin(&self, targets: &PoolTargets) -> PoolEntry {
         let pool = Arc::new(PoolWatch::new(&targets.name, targets.when_all_down));
         let watching = self.runtime.spawn(watch_over(Arc::clone(&pool), Arc::clone(&self.shared)));
-        PoolEntry { pool, watched: HashMap::new(), watching: watching.abort_handle() }
+        let ejector = Ejector::default();
+        PoolEntry { pool, watched: HashMap::new(), ejector, watching: watching.abort_handle() }
     }
 
     fn apply_pool(&self, entry: &mut PoolEntry, targets: PoolTargets, seeds: &mut Rng) {
         let concurrency = targets.health.as_ref().map_or(1, |health| health.concurrency);
         entry.pool.begin_change(concurrency, targets.when_all_down);
+        entry.pool.set_slow_start(targets.slow_start);
         let mut before = std::mem::take(&mut entry.watched);
         for target in targets.servers {
             let address = target.server.address();
@@ -155,6 +165,7 @@ impl Checker {
         gone.iter().for_each(|watched| watched.retire(&self.shared));
         entry.pool.forget(&gone);
         entry.pool.end_change(&self.shared);
+        entry.ejector.change(targets.eject, entry.watched.values(), &self.shared);
     }
 
     /// Waits until every server has had its first result, or until `deadline` has passed. Gives the number of
@@ -185,6 +196,13 @@ impl Checker {
         registry.pools.iter().map(|(name, entry)| (name.clone(), entry.pool.all_down())).collect()
     }
 
+    /// The name of every pool, and how often a server of it stayed in because as many were out as may be; in no
+    /// particular order.
+    pub fn ejections_held(&self) -> Vec<(String, u64)> {
+        let registry = lock(&self.registry);
+        registry.pools.iter().map(|(name, entry)| (name.clone(), entry.ejector.held())).collect()
+    }
+
     /// How late checks began.
     pub fn lateness(&self) -> Lateness {
         self.shared.lateness.read()
@@ -212,9 +230,19 @@ impl fmt::Debug for Checker {
 impl Drop for Checker {
     fn drop(&mut self) {
         self.passive_reader.abort();
+        self.looker.abort();
         for (_, entry) in lock(&self.registry).pools.drain() {
             entry.watching.abort();
             entry.retire(&self.shared);
+        }
+    }
+}
+
+impl Registry {
+    /// Looks at the servers of all pools that are due.
+    pub(crate) fn look(&mut self, shared: &Shared) {
+        for entry in self.pools.values_mut() {
+            entry.ejector.look(shared);
         }
     }
 }
@@ -233,7 +261,7 @@ async fn read_passive(mut signals: mpsc::Receiver<ConnectFailure>, registry: Arc
     }
 }
 
-fn lock(registry: &Mutex<Registry>) -> MutexGuard<'_, Registry> {
+pub(crate) fn lock(registry: &Mutex<Registry>) -> MutexGuard<'_, Registry> {
     // Poisoned only by the assertions in `apply`, after which the process does not go on.
     registry.lock().unwrap_or_else(PoisonError::into_inner)
 }

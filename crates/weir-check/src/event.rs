@@ -1,8 +1,8 @@
 //! What the control plane is told while checks run.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
-use weir_balance::{Health, WhenAllDown};
+use weir_balance::{Health, WhenAllDown, ejection::Cause};
 
 /// Something that whoever runs the process may want to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +11,17 @@ pub enum Event {
     HealthChanged(HealthChanged),
     /// A server's agent gives it another live weight.
     WeightChanged(WeightChanged),
+    /// A server is taken out, or in again, for what traffic has shown.
+    EjectionChanged(EjectionChanged),
+    /// A server would have to be taken out, but as many of its pool are out as may be.
+    EjectionHeld {
+        /// The server's pool.
+        pool: String,
+        /// The server's label.
+        label: String,
+        /// Why it would have to be, for a person.
+        reason: String,
+    },
     /// A check could not be made for a reason on this side (no file descriptors, ports or memory). It says nothing
     /// about the server, so it counts neither way.
     NotChecked {
@@ -21,7 +32,7 @@ pub enum Event {
         /// What is missing.
         reason: String,
     },
-    /// No server of a pool takes new requests any more: each is down, drains, or has no weight.
+    /// No server of a pool takes new requests any more: each is down, ejected, drains, or has no weight.
     AllDown(AllDown),
     /// A server of a pool takes new requests again, the first after [`Event::AllDown`].
     NoLongerAllDown {
@@ -60,6 +71,21 @@ pub struct WeightChanged {
     pub from: u16,
     /// Percent of the written weight now; 0 while it drains.
     pub to: u16,
+    /// Why, for a person.
+    pub reason: String,
+}
+
+/// A server that is taken out or in for what traffic has shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EjectionChanged {
+    /// The server's pool.
+    pub pool: String,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its name in logs and metrics.
+    pub label: String,
+    /// For what it is out, and for how long; `None`: it is in again.
+    pub to: Option<(Cause, Duration)>,
     /// Why, for a person.
     pub reason: String,
 }

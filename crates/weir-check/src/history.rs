@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::SystemTime};
 
-use weir_balance::Health;
+use weir_balance::{Health, ejection::Cause};
 
 /// So many changes of one server are kept.
 pub const HISTORY_MAX: usize = 16;
@@ -14,6 +14,13 @@ pub struct Standing {
     pub health: Health,
     /// Its live weight in percent of the written one; 0 while it drains.
     pub weight_percent: u16,
+    /// For what traffic has taken it out; `None`: it has not.
+    pub ejected: Option<Cause>,
+}
+
+impl Standing {
+    /// Of a server that nothing is known of yet.
+    pub(crate) const UNKNOWN: Self = Self { health: Health::Unknown, weight_percent: 100, ejected: None };
 }
 
 /// A change of how a server stands.
@@ -55,7 +62,7 @@ mod tests {
     #[test]
     fn the_oldest_changes_are_forgotten() {
         let mut history = History::default();
-        let standing = Standing { health: Health::Up, weight_percent: 100 };
+        let standing = Standing { health: Health::Up, ..Standing::UNKNOWN };
         for reason in 0..HISTORY_MAX + 2 {
             let reason = reason.to_string();
             history.push(Change { at: SystemTime::UNIX_EPOCH, from: standing, to: standing, reason });

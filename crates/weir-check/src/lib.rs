@@ -5,6 +5,9 @@
 //! failed check. An agent beside a server may say how much it wants to get. The judgement itself ([`verdict`]) is pure; it
 //! is written into the live [`weir_balance::Server`], which is all that the workers read.
 //!
+//! Beside the checks, one loop looks at what workers have counted of answers, and takes servers out for that (`ejector` drives
+//! [`weir_balance::ejection`]). What changes how a server stands is entered in one history, whoever found it.
+//!
 //! Rejected: one judge per worker. Eight workers would ask every server eight times and disagree for as long
 //! as their counts differ.
 
@@ -13,6 +16,7 @@
 mod agenda;
 pub mod agent;
 mod checker;
+mod ejector;
 mod event;
 mod history;
 mod lateness;
@@ -25,7 +29,7 @@ pub mod verdict;
 mod watched;
 
 pub use checker::{Checker, PoolTargets, Speech, Target};
-pub use event::{AllDown, Event, HealthChanged, WeightChanged};
+pub use event::{AllDown, EjectionChanged, Event, HealthChanged, WeightChanged};
 pub use history::{Change, HISTORY_MAX, History, Standing};
 pub use lateness::{LATENESS_BOUNDS_MS, Lateness};
 pub use passive::{ConnectFailure, PASSIVE_QUEUE_MAX, PassiveSender};

@@ -10,6 +10,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use tokio::{
@@ -35,6 +36,9 @@ pub(crate) struct PoolWatch {
     name: String,
     agenda: Agenda,
     concurrency: AtomicUsize,
+    /// Its first servers have all been taken in: what comes now comes to others.
+    has_begun: AtomicBool,
+    slow_start: Mutex<Option<Duration>>,
     is_gone: AtomicBool,
     gone: Notify,
     tally: Mutex<Tally>,
@@ -62,6 +66,8 @@ impl PoolWatch {
             name: name.to_owned(),
             agenda: Agenda::default(),
             concurrency: AtomicUsize::new(1),
+            has_begun: AtomicBool::new(false),
+            slow_start: Mutex::new(None),
             is_gone: AtomicBool::new(false),
             gone: Notify::new(),
             tally: Mutex::new(tally),
@@ -84,7 +90,24 @@ impl PoolWatch {
     pub(crate) fn end_change(&self, shared: &Shared) {
         let mut tally = self.lock();
         tally.is_changing = false;
+        self.has_begun.store(true, Relaxed);
         self.judge(&mut tally, shared);
+    }
+
+    /// Whether a server that comes now comes to others, which were there at the beginning.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.has_begun.load(Relaxed)
+    }
+
+    pub(crate) fn set_slow_start(&self, slow_start: Option<Duration>) {
+        *self.slow_start.lock().unwrap_or_else(PoisonError::into_inner) = slow_start;
+    }
+
+    /// How long a server that comes up now takes to its whole share. `None`: no time, also where no other takes requests:
+    /// nobody is there to bear what it does not.
+    pub(crate) fn slow_start(&self) -> Option<Duration> {
+        let slow_start = *self.slow_start.lock().unwrap_or_else(PoisonError::into_inner);
+        slow_start.filter(|_| self.lock().taking > 0)
     }
 
     /// Enters something into the agenda.
@@ -115,7 +138,8 @@ impl PoolWatch {
     /// requests. `None` is a server that is not there, before or after.
     pub(crate) fn count(&self, from: Option<Standing>, to: Option<Standing>, shared: &Shared) {
         let takes = |standing: Option<Standing>| {
-            standing.is_some_and(|it| it.health == Health::Up && it.weight_percent > 0)
+            standing
+                .is_some_and(|it| it.health == Health::Up && it.weight_percent > 0 && it.ejected.is_none())
         };
         let is_unknown = |standing: Option<Standing>| standing.is_some_and(|it| it.health == Health::Unknown);
         let mut tally = self.lock();

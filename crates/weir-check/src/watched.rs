@@ -13,7 +13,7 @@ use std::{
 };
 
 use tokio::time::Instant;
-use weir_balance::Health;
+use weir_balance::{Health, Server, ejection::Cause};
 use weir_config::{Agent, Health as Settings};
 
 use self::state::State;
@@ -46,6 +46,10 @@ pub struct Status {
     pub health: Health,
     /// Its live weight in percent of the written one.
     pub weight_percent: u16,
+    /// For what traffic has taken it out; `None`: it has not.
+    pub ejected: Option<Cause>,
+    /// How often traffic has taken it out, in the order of [`Cause::ALL`].
+    pub ejections: [u64; Cause::ALL.len()],
     /// Checks that passed, since the server is known.
     pub checks_passed: u64,
     /// Checks that failed.
@@ -94,6 +98,8 @@ impl Watched {
     ) -> Arc<Self> {
         target.server.set_health(Health::Unknown);
         target.server.set_weight_percent(100);
+        target.server.set_ejected(None);
+        target.server.set_ramp_percent(100);
         shared.expect_first_result();
         let state = State::new(Arc::clone(pool), target, asked, seed);
         pool.count(None, Some(state.counted()), shared);
@@ -226,6 +232,34 @@ impl Watched {
         }
     }
 
+    /// Traffic takes it out for so long.
+    pub(crate) fn eject(&self, cause: Cause, time: Duration, reason: &str, shared: &Shared) {
+        self.lock().eject(cause, time, reason, shared);
+    }
+
+    /// It comes in again; on probation, its share takes so long to be whole.
+    pub(crate) fn release(&self, probation: Option<Duration>, reason: &str, shared: &Shared) {
+        self.lock().release(probation, reason, shared);
+    }
+
+    /// It would have to be taken out, but may not.
+    pub(crate) fn hold(&self, reason: &str, shared: &Shared) {
+        let state = self.lock();
+        let (pool, label) = (self.pool.name().to_owned(), state.label.clone());
+        shared.tell(Event::EjectionHeld { pool, label, reason: reason.to_owned() });
+    }
+
+    /// Gives a server that has come lately the share that it is to have by now.
+    pub(crate) fn warm(&self) {
+        self.lock().warm();
+    }
+
+    /// The live server, and whether it has a weight in the file.
+    pub(crate) fn live(&self) -> (Arc<Server>, bool) {
+        let state = self.lock();
+        (Arc::clone(&state.server), state.has_weight)
+    }
+
     /// Its record.
     pub(crate) fn status(&self) -> Status {
         let state = self.lock();
@@ -235,6 +269,8 @@ impl Watched {
             label: state.label.clone(),
             health: state.standing.health,
             weight_percent: state.standing.weight_percent,
+            ejected: state.standing.ejected,
+            ejections: state.ejections,
             checks_passed: state.passed,
             checks_failed: state.failed,
             checks_not_made: state.not_made,

@@ -48,6 +48,8 @@ async fn want_of_descriptors_moves_no_server() {
         health: Some(Arc::new(health)),
         speech: weir_check::Speech::default(),
         when_all_down: WhenAllDown::Fail,
+        eject: None,
+        slow_start: None,
         servers: vec![target],
     }]);
     let event = timeout(DEADLINE, events.recv()).await.unwrap().unwrap();

@@ -61,7 +61,7 @@ async fn next(events: &mut mpsc::UnboundedReceiver<Event>) -> String {
         Event::WeightChanged(change) => format!("{}%>{}% {}", change.from, change.to, change.reason),
         Event::AllDown(AllDown { pool, servers, .. }) => format!("{pool}: none of {servers}"),
         Event::NoLongerAllDown { pool } => format!("{pool}: some"),
-        other @ Event::NotChecked { .. } => panic!("{other:?}"),
+        other => panic!("{other:?}"),
     }
 }
 

@@ -4,6 +4,7 @@
 //! It runs over a file with errors too, so that all errors come at once; the result is thrown away then.
 
 mod certificate;
+mod eject;
 mod health;
 mod listener;
 mod named;

@@ -4,6 +4,7 @@
 
 pub(crate) mod address;
 pub(crate) mod check;
+pub(crate) mod factor;
 pub(crate) mod header;
 pub(crate) mod host;
 pub(crate) mod number;
@@ -45,6 +46,8 @@ pub(crate) enum Kind {
     CountOrAuto { min: u64, max: u64 },
     /// `20%`: a whole number of hundredths, and its limits.
     Share { min: u64, max: u64 },
+    /// `3x`: how many times as much.
+    Factor,
     /// `true` or `false`.
     Bool,
     /// One of these.
@@ -195,6 +198,7 @@ impl Kind {
             Kind::Count { min, max } => number::count(text, min, max, "").map(Value::Number),
             Kind::CountOrAuto { min, max } => number::count(text, min, max, "`auto` or ").map(Value::Number),
             Kind::Share { min, max } => number::share(text, min, max).map(Value::Number),
+            Kind::Factor => factor::factor(text).map(Value::Number),
             Kind::Bool => plain::boolean(text).map(Value::Bool),
             Kind::Word(words) => word(text, words, scalar.quoted).map(Value::Word),
             Kind::Name | Kind::PoolName | Kind::CertificateName => text::name(text).map(as_written),
@@ -250,6 +254,7 @@ impl Kind {
             Kind::Count { .. } => "a whole number",
             Kind::CountOrAuto { .. } => "`auto` or a whole number",
             Kind::Share { .. } => "a share like `20%`",
+            Kind::Factor => "a factor like `3x`",
             Kind::Bool => "`true` or `false`",
             Kind::Word(words) => return listed(words),
             Kind::Name => "a name",

@@ -5,6 +5,7 @@
 //! No engine sees YAML, or a value that it must check again. Only certificates and keys are named and not read: their
 //! files change while the configuration stays.
 
+mod eject;
 mod health;
 mod http;
 mod resilience;
@@ -15,6 +16,7 @@ use std::{net::SocketAddr, num::NonZeroU16, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 
+pub use eject::*;
 pub use health::*;
 pub use http::*;
 pub use resilience::*;
@@ -306,6 +308,10 @@ pub struct Pool {
     pub servers: Vec<Server>,
     /// How servers are checked; `None` is `health: none`: every server counts as up.
     pub health: Option<Health>,
+    /// By what traffic takes servers out; `None` is `eject: none`.
+    pub eject: Option<Eject>,
+    /// How long a server takes to its whole share that comes to others; `None`: no time.
+    pub slow_start: Option<Duration>,
     /// How long a connect may take.
     pub connect_timeout: Duration,
     /// What happens when no server is up.

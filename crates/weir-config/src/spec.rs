@@ -5,6 +5,7 @@
 //! supported yet`, so that nobody believes in a protection that is not there.
 
 mod certificate;
+mod eject;
 mod health;
 mod listener;
 mod pool;

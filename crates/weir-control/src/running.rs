@@ -357,6 +357,27 @@ fn tell(event: Event) {
             ];
             log::info("live weight changed", &fields);
         }
+        Event::EjectionChanged(change) => {
+            let mut fields: Vec<log::Field<'_>> =
+                vec![("pool", &change.pool), ("server", &change.label), ("address", &change.address)];
+            let (cause, time) = change.to.map_or(("", Duration::ZERO), |(cause, time)| (cause.word(), time));
+            let time = format!("{time:?}");
+            if change.to.is_some() {
+                fields.extend([("cause", &cause as &dyn std::fmt::Display), ("time", &time)]);
+            }
+            fields.push(("reason", &change.reason));
+            match change.to {
+                Some(_) => log::warn("ejected", &fields),
+                None => log::info("no longer ejected", &fields),
+            }
+        }
+        Event::EjectionHeld { pool, label, reason } => {
+            let fields: [log::Field<'_>; 3] = [("pool", &pool), ("server", &label), ("reason", &reason)];
+            log::warn(
+                "not ejected: no more servers may be out (`eject.max`, and the last one stays)",
+                &fields,
+            );
+        }
         Event::NotChecked { pool, label, reason } => {
             log::error(
                 "a check could not be made",

@@ -11,10 +11,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use weir_balance::{Algorithm, Member, Policy, Pool, Rank, WhenAllDown, sticky::Places};
+use weir_balance::{Algorithm, Member, Policy, Pool, Rank, WhenAllDown, ejection::Rules, sticky::Places};
 use weir_check::{PoolTargets, Speech, Target};
-use weir_config::{AccessLog, Balance, Config, Hsts, Listener, LogTarget, OwnCookie, PoolProtocol};
-use weir_http::{CookieSite, ListenerSite, PoolSite, RouteSite, Site, StickyBy, StickySite, TlsSite};
+use weir_config::{AccessLog, Balance, Config, Eject, Hsts, Listener, LogTarget, OwnCookie, PoolProtocol};
+use weir_http::{
+    CookieSite, JudgedBy, ListenerSite, PoolSite, RouteSite, Site, StickyBy, StickySite, TlsSite,
+};
 use weir_route::Table;
 use weir_tls::{Seals, acme::Challenges};
 
@@ -22,6 +24,9 @@ use crate::{log, registry::Registry, source::Error, tls::Tls};
 
 /// How often the process log says that access log lines are lost.
 const WRITE_ERRORS_SAID_EVERY: Duration = Duration::from_secs(60);
+
+/// Without `slow_start`, probation lasts such a part of `time`.
+const PROBATION_PART: u64 = 3;
 
 /// A snapshot, and what goes with it.
 pub(crate) struct Snapshot {
@@ -66,6 +71,8 @@ pub(crate) fn targets(config: &Config, registry: &Registry, tls: &Tls) -> Vec<Po
             health: pool.health.clone().map(Arc::new),
             speech: speech(pool, tls.clone()),
             when_all_down: when_all_down(pool),
+            eject: pool.eject.map(|eject| rules(&eject, pool.slow_start)),
+            slow_start: pool.slow_start,
             servers: pool
                 .servers
                 .iter()
@@ -79,6 +86,19 @@ pub(crate) fn targets(config: &Config, registry: &Registry, tls: &Tls) -> Vec<Po
                 .collect(),
         })
         .collect()
+}
+
+/// By what servers are taken out. On probation they are for as long as any that comes takes to its whole share.
+fn rules(eject: &Eject, slow_start: Option<Duration>) -> Rules {
+    let ms = |duration: Duration| duration.as_millis() as u64;
+    Rules {
+        errors: eject.errors.into(),
+        success_percent: eject.success_percent,
+        latency_percent: eject.latency_percent,
+        max_percent: eject.max_percent,
+        time_ms: ms(eject.time),
+        probation_ms: slow_start.map_or(ms(eject.time) / PROBATION_PART, ms),
+    }
 }
 
 /// Checks speak as traffic does, but for a handshake with servers whose TLS is passed through.
@@ -207,6 +227,10 @@ fn pool_site(
     );
     PoolSite {
         sticky: sticky_site(pool, entry, &live, seals),
+        judged_by: JudgedBy {
+            outcomes: pool.eject.is_some(),
+            times: pool.eject.is_some_and(|eject| eject.latency_percent.is_some()),
+        },
         pool: live,
         hash_key,
         protocol: pool.protocol,

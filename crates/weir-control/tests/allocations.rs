@@ -100,6 +100,7 @@ fn get(stream: &mut TcpStream, request: &[u8], room: &mut [u8]) -> usize {
 #[test]
 fn a_keep_alive_get_allocates_nothing() {
     check("");
+    check(", eject: { latency: 3x, success_rate: 90% }");
 }
 
 #[test]

@@ -162,7 +162,7 @@ impl<'a> Attempts<'a> {
                 Err(error) => error,
             };
             drop(pending);
-            self.unreachable(connection, link, error, patience)?;
+            self.unreachable(connection, link, &error, patience)?;
         }
     }
 
@@ -189,11 +189,11 @@ impl<'a> Attempts<'a> {
         &mut self,
         connection: &Connection,
         link: &ServerLink,
-        error: io::Error,
+        error: &io::Error,
         patience: Duration,
     ) -> Result<(), End> {
         let worker = &connection.worker;
-        if is_exhaustion(&error) {
+        if is_exhaustion(error) {
             worker.counters.reached(Limit::FileDescriptors);
             return Err(End::answer(503, "no descriptor or port is left here for a connection to a server"));
         }
@@ -205,7 +205,7 @@ impl<'a> Attempts<'a> {
             }
             worker.counters.reached(Limit::ConnectTimeout);
         }
-        self.wrong = weir_tls::why(&error).or_else(|| {
+        self.wrong = weir_tls::why(error).or_else(|| {
             (error.kind() == io::ErrorKind::Unsupported).then(|| "does not speak HTTP/2".to_owned())
         });
         count_unreachable(worker, link);

@@ -33,5 +33,5 @@ mod wire;
 pub use access_log::AccessLog;
 pub use attempt::PoolShared;
 pub use engine::{Engine, OnConnectFailure, Shared};
-pub use site::{ListenerId, ListenerSite, PerWorker, PoolSite, RouteSite, Site, TlsSite};
+pub use site::{JudgedBy, ListenerId, ListenerSite, PerWorker, PoolSite, RouteSite, Site, TlsSite};
 pub use sticky::{CookieSite, StickyBy, StickySite};

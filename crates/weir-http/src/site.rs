@@ -110,6 +110,8 @@ pub struct RouteSite {
 pub struct PoolSite {
     /// Its servers, live, and the algorithm that picks one.
     pub pool: Pool,
+    /// What is counted of its servers' answers.
+    pub judged_by: JudgedBy,
     /// What is hashed, when the algorithm hashes.
     pub hash_key: Option<HashKey>,
     /// What is spoken to its servers.
@@ -132,6 +134,15 @@ pub struct PoolSite {
     pub shared: Arc<PoolShared>,
     /// In the order of the pool's members.
     pub servers: Vec<PerWorker<ServerCounters>>,
+}
+
+/// What is counted of a server's answers for whoever takes it out by that, so that nothing else is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct JudgedBy {
+    /// How many are good, and how many are not.
+    pub outcomes: bool,
+    /// How long the good ones take.
+    pub times: bool,
 }
 
 /// One block of counters for each worker. They are shared with the registry of the control plane, which keeps them

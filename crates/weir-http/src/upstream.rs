@@ -19,7 +19,7 @@ use crate::{
     attempt::{OwnLine, PoolShared},
     counters::{Limit, ServerCounters, WorkerCounters},
     multiplex::{self, Trunks},
-    site::{ListenerId, ListenerSite, PoolSite, RouteSite, Site},
+    site::{JudgedBy, ListenerId, ListenerSite, PoolSite, RouteSite, Site},
     wire::Wire,
 };
 
@@ -74,6 +74,7 @@ pub(crate) struct PoolLink {
 #[derive(Debug)]
 pub(crate) struct ServerLink {
     pub(crate) server: Arc<Server>,
+    worker: usize,
     pub(crate) counters: Arc<ServerCounters>,
     /// The picker that is to be told of its requests: that of the snapshot which holds now, whichever they began in.
     seat: RefCell<Seat>,
@@ -90,6 +91,7 @@ struct Seat {
     pool: Weak<PoolLink>,
     index: ServerIndex,
     wants: Wants,
+    judged_by: JudgedBy,
 }
 
 #[derive(Debug)]
@@ -106,7 +108,9 @@ pub(crate) struct Upstream {
     born_ms: u64,
     /// It was kept since an earlier request.
     pub(crate) is_reused: bool,
-    /// When the request went out, if anybody wants to know how long the answer takes.
+    /// The request has gone out, and what came of it has not been told.
+    is_awaited: bool,
+    /// When it went out, if anybody wants to know how long the answer takes.
     sent: Option<Duration>,
     lease: Lease,
 }
@@ -154,15 +158,19 @@ impl Drop for Lease {
 }
 
 impl Upstream {
+    fn new(wire: Wire, born_ms: u64, is_reused: bool, lease: Lease) -> Self {
+        Self { wire, born_ms, is_reused, is_awaited: false, sent: None, lease }
+    }
+
     /// A connection that has just been made.
     pub(crate) fn fresh(stream: Stream, lease: Lease, now_ms: u64) -> Self {
         lease.link.counters.connects.add(1);
-        Self { wire: Wire::Http1(stream), born_ms: now_ms, is_reused: false, sent: None, lease }
+        Self::new(Wire::Http1(stream), now_ms, false, lease)
     }
 
     /// A stream of a connection that others share.
     pub(crate) fn shared(stream: multiplex::Stream, lease: Lease) -> Self {
-        Self { wire: Wire::Http2(Box::new(stream)), born_ms: 0, is_reused: false, sent: None, lease }
+        Self::new(Wire::Http2(Box::new(stream)), 0, false, lease)
     }
 
     /// An idle connection of the leased server, if one is good.
@@ -175,7 +183,7 @@ impl Upstream {
                 counters.reuses.add(1);
                 drop(idle);
                 let wire = Wire::Http1(connection.stream);
-                return Ok(Self { wire, born_ms: connection.born_ms, is_reused: true, sent: None, lease });
+                return Ok(Self::new(wire, connection.born_ms, true, lease));
             }
         }
         drop(idle);
@@ -202,16 +210,24 @@ impl Upstream {
 
     /// The request has gone out.
     pub(crate) fn sent(&mut self, deadlines: &Deadlines) {
-        if self.lease.link.seat.borrow().wants.answers {
+        self.is_awaited = true;
+        if self.lease.link.seat.borrow().wants_times() {
             self.sent = Some(deadlines.now());
         }
     }
 
     /// The head of the answer has come, or it is clear that none comes.
     pub(crate) fn answered(&mut self, deadlines: &Deadlines, failed: bool) {
-        if let Some(sent) = self.sent.take() {
-            let now = deadlines.now();
-            self.lease.link.observe(now.saturating_sub(sent), failed, now);
+        if std::mem::take(&mut self.is_awaited) {
+            let came = if failed { Came::Failure } else { Came::Answer };
+            self.lease.link.observe(self.sent.take(), came, deadlines);
+        }
+    }
+
+    /// Another server has answered the same request first: so long this one has taken at least.
+    pub(crate) fn outrun(&mut self, deadlines: &Deadlines) {
+        if std::mem::take(&mut self.is_awaited) {
+            self.lease.link.observe(self.sent.take(), Came::Nothing, deadlines);
         }
     }
 
@@ -243,15 +259,33 @@ impl Idle {
 impl ServerLink {
     /// No answer can come: it could not be reached.
     pub(crate) fn unreachable(&self, deadlines: &Deadlines) {
-        if self.seat.borrow().wants.answers {
-            self.observe(Duration::ZERO, true, deadlines.now());
-        }
+        self.observe(None, Came::Failure, deadlines);
     }
 
-    fn observe(&self, latency: Duration, failed: bool, now: Duration) {
-        let latency_us = latency.as_micros().min(u32::MAX.into()) as u32;
-        let observation = Observation { latency_us, failed };
-        self.tell(|picker, _| picker.observe(&self.server, observation, now.as_millis() as u64));
+    /// Tells whoever wants to know what came of a request: the algorithm, and who judges the server. `sent` is when it went
+    /// out, if that was noted.
+    fn observe(&self, sent: Option<Duration>, came: Came, deadlines: &Deadlines) {
+        let (wants, judged_by) = {
+            let seat = self.seat.borrow();
+            (seat.wants, seat.judged_by)
+        };
+        let now = if sent.is_some() || wants.answers { deadlines.now() } else { Duration::ZERO };
+        let latency_us = sent.map(|sent| now.saturating_sub(sent).as_micros().min(u32::MAX.into()) as u32);
+        if judged_by.outcomes {
+            let latency_us = latency_us.filter(|_| judged_by.times);
+            match came {
+                // It may answer yet, or never: neither is known, only the time.
+                Came::Nothing => self.server.count_time(self.worker, latency_us),
+                Came::Answer => self.server.count(self.worker, false, latency_us),
+                Came::Failure => self.server.count(self.worker, true, latency_us),
+            }
+        }
+        // The algorithm may have come with a reload while the request was on its way.
+        let failed = came == Came::Failure;
+        if wants.answers && (failed || latency_us.is_some()) {
+            let observation = Observation { latency_us: latency_us.unwrap_or_default(), failed };
+            self.tell(|picker, _| picker.observe(&self.server, observation, milliseconds(now)));
+        }
     }
 
     fn tell(&self, tell: impl FnOnce(&mut Picker, ServerIndex)) {
@@ -263,6 +297,21 @@ impl ServerLink {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.server.address()
+    }
+}
+
+/// What came of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Came {
+    Answer,
+    Failure,
+    /// Nothing yet, and it is not waited for any more.
+    Nothing,
+}
+
+impl Seat {
+    fn wants_times(&self) -> bool {
+        self.wants.answers || self.judged_by.times
     }
 }
 
@@ -286,11 +335,13 @@ impl World {
             Some(link) => Rc::clone(link),
             None => Rc::new(ServerLink {
                 server: Arc::clone(server),
+                worker,
                 counters: Arc::clone(&pool.servers[index][worker]),
                 seat: RefCell::new(Seat {
                     pool: Weak::new(),
                     index: ServerIndex(0),
                     wants: Wants::default(),
+                    judged_by: JudgedBy::default(),
                 }),
                 shared: Arc::clone(&pool.shared),
                 idle: RefCell::default(),
@@ -306,7 +357,8 @@ impl World {
                 line: line(&pool.pool, before),
             });
             for (index, server) in pool.pool.indices().zip(&linked.servers) {
-                *server.seat.borrow_mut() = Seat { pool: Rc::downgrade(&linked), index, wants: linked.wants };
+                let (pool, wants, judged_by) = (Rc::downgrade(&linked), linked.wants, pool.judged_by);
+                *server.seat.borrow_mut() = Seat { pool, index, wants, judged_by };
             }
             linked
         });

@@ -5,6 +5,9 @@
 //! weights, and no other key moves. When most servers are down that may take long, so after some steps the
 //! servers that are left are compared directly (rendezvous hashing), which moves as few keys.
 //!
+//! A server that is warming up takes only as large a part of its keys as it is to have of its weight; the others go on
+//! as if it were down. Which part that is goes by the key alone, so a key that it has once taken it keeps as its part grows.
+//!
 //! With a bound, a server that has more than its share of the requests in flight times the bound is passed over in the
 //! same way (Mirrokni, Thorup and Zadimoghaddam, "Consistent hashing with bounded loads", 2018): a key that all ask for
 //! spreads, and comes back when it is asked for less. Each worker holds the bound for its own requests.
@@ -17,8 +20,8 @@ const PROBES_MAX: usize = 32;
 
 #[derive(Debug, Default)]
 pub(super) struct Hash {
-    /// By server: whether it may be picked.
-    usable: Vec<bool>,
+    /// By server: how much of its keys it takes, in percent; 0: it may not be picked.
+    takes: Vec<u8>,
     /// Of those.
     weights: u64,
     /// For requests without a key.
@@ -29,10 +32,10 @@ impl Hash {
     pub(super) fn gather(&mut self, pool: &Pool, eligible: &[ServerIndex], weights: &Weights) {
         self.lottery.gather(eligible, weights);
         self.weights = eligible.iter().map(|&index| u64::from(weights.of(index))).sum();
-        self.usable.clear();
-        self.usable.resize(pool.members().len(), false);
+        self.takes.clear();
+        self.takes.resize(pool.members().len(), 0);
         for index in eligible {
-            self.usable[index.get()] = true;
+            self.takes[index.get()] = pool.member(*index).server.ramp_percent();
         }
     }
 
@@ -46,12 +49,21 @@ impl Hash {
         let mut place = key;
         for _ in 0..PROBES_MAX {
             let index = table.find(place);
-            if self.usable[index.get()] && choice.is_open(index) && self.is_within_bound(choice, index) {
+            if self.takes(index, key) && choice.is_open(index) && self.is_within_bound(choice, index) {
                 return Some(index);
             }
             place = mix(place ^ 0x9e37_79b9_7f4a_7c15);
         }
         self.nearest(key, choice)
+    }
+
+    /// Whether it may be picked for this key, and has warmed up enough.
+    fn takes(&self, index: ServerIndex, key: u64) -> bool {
+        match self.takes[index.get()] {
+            0 => false,
+            100 => true,
+            percent => mix(key ^ 0xa076_1d64_78bd_642f) % 100 < percent.into(),
+        }
     }
 
     /// The open server nearest to the key.

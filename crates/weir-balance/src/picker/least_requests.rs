@@ -66,10 +66,12 @@ impl LeastRequests {
             });
             return least_loaded(best, choice, rng);
         }
-        // If the one whose turn it is has nothing to do, there can be no better.
-        let proposed = self.rotation.next();
-        if choice.is_open(proposed) && choice.in_flight(proposed) == 0 {
-            return Some(proposed);
+        // If the one whose turn it is has nothing to do, there can be no better. A further attempt takes nobody's turn.
+        if choice.ask.tried.is_empty() {
+            let proposed = self.rotation.next();
+            if choice.is_open(proposed) && choice.in_flight(proposed) == 0 {
+                return Some(proposed);
+            }
         }
         let open = choice.eligible.iter().copied().filter(|index| choice.is_open(*index));
         least_loaded(open.map(|index| (index, choice.weight(index))), choice, rng)

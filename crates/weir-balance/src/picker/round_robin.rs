@@ -39,8 +39,26 @@ struct Class {
 }
 
 impl RoundRobin {
-    pub(super) fn draw(&mut self, choice: &Choice<'_>) -> Option<ServerIndex> {
-        (0..choice.draws_max()).map(|_| self.next()).find(|&index| choice.is_open(index))
+    pub(super) fn draw(&mut self, choice: &Choice<'_>, rng: &mut Rng) -> Option<ServerIndex> {
+        if choice.ask.tried.is_empty() {
+            return (0..choice.draws_max()).map(|_| self.next()).find(|&index| choice.is_open(index));
+        }
+        // A further attempt takes nobody's turn: if it did, then of two servers the one that fails would be the first of
+        // every request.
+        (0..choice.draws_max()).map(|_| self.any(rng)).find(|&index| choice.is_open(index))
+    }
+
+    /// Any server, by weight.
+    fn any(&self, rng: &mut Rng) -> ServerIndex {
+        let tickets = |class: &Class| u64::from(class.weight) * class.ring.len() as u64;
+        let mut ticket = rng.below(self.classes.iter().map(tickets).sum());
+        for class in &self.classes {
+            match ticket.checked_sub(tickets(class)) {
+                Some(rest) => ticket = rest,
+                None => return class.ring[(ticket / u64::from(class.weight)) as usize],
+            }
+        }
+        unreachable!("a ticket of one of the classes")
     }
 
     /// Whose turn it is. There must be a server.

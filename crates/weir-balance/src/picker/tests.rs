@@ -10,6 +10,7 @@ mod round_robin;
 mod rules;
 mod shares;
 mod tiers;
+mod warming;
 
 use std::sync::Arc;
 

@@ -3,7 +3,9 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use super::{Leave, Places, ServerId, stays};
-use crate::{Algorithm, Epoch, Health, Member, Policy, Pool, Rank, Server, ServerIndex, WhenAllDown};
+use crate::{
+    Algorithm, Epoch, Health, Member, Policy, Pool, Rank, Server, ServerIndex, WhenAllDown, ejection::Cause,
+};
 
 const DRAIN_S: u64 = 100;
 
@@ -71,6 +73,23 @@ fn who_is_down_gives_its_clients_up() {
         }
         a.set_health(Health::Up);
     }
+}
+
+#[test]
+fn who_is_taken_out_gives_its_clients_up_when_it_fails_and_keeps_them_when_it_is_slow() {
+    let epoch = Arc::default();
+    let (a, b) = (server(1, &epoch), server(2, &epoch));
+    let pool = pool(&epoch, &[(&a, 1, false), (&b, 1, false)], WhenAllDown::Fail);
+    for cause in [Cause::Errors, Cause::SuccessRate] {
+        a.set_ejected(Some(cause));
+        check(&pool, 0, 1000, Err(Leave::Down));
+    }
+    a.set_ejected(Some(Cause::Latency));
+    check(&pool, 0, 1000, Ok(()));
+    check(&pool, 0, 1099, Ok(()));
+    check(&pool, 0, 1100, Err(Leave::Drained));
+    a.set_ejected(None);
+    check(&pool, 0, 1100, Ok(()));
 }
 
 #[test]

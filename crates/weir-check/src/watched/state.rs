@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::SystemTime};
 
 use tokio::time::Instant;
-use weir_balance::{Health, Server};
+use weir_balance::{Health, RAMP_PERCENT_MIN, Server, ejection::Cause, ramp_percent};
 use weir_config::{Agent, Health as Settings};
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
     Verdict,
 };
 use crate::{
-    HealthChanged, WeightChanged,
+    EjectionChanged, HealthChanged, WeightChanged,
     history::{Change, Standing},
     probe::Outcome,
     schedule::Schedule,
@@ -26,7 +26,7 @@ pub(super) struct State {
     /// Where checks go.
     pub(super) check: SocketAddr,
     /// It has a weight in the file.
-    has_weight: bool,
+    pub(super) has_weight: bool,
     /// `None`: not checked, always up.
     pub(super) settings: Option<Arc<Settings>>,
     pub(super) speech: Speech,
@@ -36,6 +36,12 @@ pub(super) struct State {
     /// What the workers are told, from both.
     pub(super) standing: Standing,
     pub(super) history: History,
+    /// How often traffic has taken it out, by cause.
+    pub(super) ejections: [u64; Cause::ALL.len()],
+    /// It was there when its pool began.
+    is_of_the_first: bool,
+    /// Since when its share grows, and how long that takes.
+    warming: Option<(Instant, Duration)>,
     schedule: Schedule,
     pub(super) last_start: Option<Instant>,
     pub(super) next_start: Instant,
@@ -68,6 +74,9 @@ impl State {
         seed: u64,
     ) -> Self {
         Self {
+            is_of_the_first: !pool.has_begun(),
+            ejections: [0; Cause::ALL.len()],
+            warming: None,
             pool,
             server: target.server,
             label: target.label,
@@ -77,7 +86,7 @@ impl State {
             speech,
             verdict: Verdict::new(Health::Unknown),
             report: Report::default(),
-            standing: Standing { health: Health::Unknown, weight_percent: 100 },
+            standing: Standing::UNKNOWN,
             history: History::default(),
             schedule: Schedule::new(seed),
             last_start: None,
@@ -105,6 +114,7 @@ impl State {
         self.server = target.server;
         self.server.set_health(self.standing.health);
         self.server.set_weight_percent(self.standing.weight_percent);
+        self.server.set_ejected(self.standing.ejected);
         self.check = target.check;
         self.has_weight = target.has_weight;
         self.speech = speech;
@@ -239,24 +249,96 @@ impl State {
             (Health::Up, Some(_)) => Health::Down,
             (health, _) => health,
         };
-        let to = Standing { health, weight_percent: self.report.weight_percent };
+        let to = Standing { health, weight_percent: self.report.weight_percent, ..from };
         if from == to {
             return;
         }
-        self.standing = to;
         self.server.set_weight_percent(to.weight_percent);
+        if from.health != to.health {
+            // Before the health: no request may find it up with its whole share first.
+            self.set_warming(self.warming_of(from.health, to.health));
+        }
         self.server.set_health(to.health);
         // What holds now may have another cause than what has just changed.
         let reason = match &self.report.down {
             Some(down) if to.health == Health::Down && self.verdict.health() == Health::Up => down.as_str(),
             _ => reason,
         };
-        self.history.push(Change { at: SystemTime::now(), from, to, reason: reason.to_owned() });
-        self.tell(from, to, reason, shared);
-        self.pool.count(Some(counted(from, self.has_weight)), Some(self.counted()), shared);
+        let reason = reason.to_owned();
+        self.tell(from, to, &reason, shared);
+        self.stand(to, reason, shared);
         if from.health == Health::Unknown && to.health != Health::Unknown {
             shared.first_result_settled();
         }
+    }
+
+    /// Traffic takes it out.
+    pub(super) fn eject(&mut self, cause: Cause, time: Duration, reason: &str, shared: &Shared) {
+        if self.retired {
+            return;
+        }
+        self.ejections[cause as usize] += 1;
+        self.set_warming(None);
+        self.server.set_ejected(Some(cause));
+        self.tell_ejection(Some((cause, time)), reason, shared);
+        self.stand(Standing { ejected: Some(cause), ..self.standing }, format!("ejected: {reason}"), shared);
+    }
+
+    /// It comes in again; on probation, its share takes so long to be whole.
+    pub(super) fn release(&mut self, probation: Option<Duration>, reason: &str, shared: &Shared) {
+        if self.retired || self.standing.ejected.is_none() {
+            return;
+        }
+        if probation.is_some() {
+            self.set_warming(probation);
+        }
+        self.server.set_ejected(None);
+        self.tell_ejection(None, reason, shared);
+        self.stand(
+            Standing { ejected: None, ..self.standing },
+            format!("no longer ejected: {reason}"),
+            shared,
+        );
+    }
+
+    /// Gives it the share that it is to have by now.
+    pub(super) fn warm(&mut self) {
+        let Some((begun, length)) = self.warming else { return };
+        let ms = |duration: Duration| duration.as_millis() as u64;
+        let percent = ramp_percent(ms(begun.elapsed()), ms(length));
+        self.server.set_ramp_percent(percent);
+        if percent == 100 {
+            self.warming = None;
+        }
+    }
+
+    /// How long its share takes to grow when its health becomes this.
+    fn warming_of(&self, from: Health, to: Health) -> Option<Duration> {
+        // When all begin at once, none of them is newer than the others.
+        let is_new = from == Health::Down || !self.is_of_the_first;
+        self.pool.slow_start().filter(|_| to == Health::Up && is_new)
+    }
+
+    fn set_warming(&mut self, length: Option<Duration>) {
+        self.warming = length.map(|length| (Instant::now(), length));
+        self.server.set_ramp_percent(if length.is_some() { RAMP_PERCENT_MIN } else { 100 });
+    }
+
+    /// Enters how it stands from now on.
+    fn stand(&mut self, to: Standing, reason: String, shared: &Shared) {
+        let from = std::mem::replace(&mut self.standing, to);
+        self.history.push(Change { at: SystemTime::now(), from, to, reason });
+        self.pool.count(Some(counted(from, self.has_weight)), Some(self.counted()), shared);
+    }
+
+    fn tell_ejection(&self, to: Option<(Cause, Duration)>, reason: &str, shared: &Shared) {
+        shared.tell(Event::EjectionChanged(EjectionChanged {
+            pool: self.server.pool().to_owned(),
+            address: self.server.address(),
+            label: self.label.clone(),
+            to,
+            reason: reason.to_owned(),
+        }));
     }
 
     fn tell(&self, from: Standing, to: Standing, reason: &str, shared: &Shared) {

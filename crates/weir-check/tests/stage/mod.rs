@@ -59,6 +59,8 @@ pub fn pool(servers: &[&Arc<Server>], health: Option<weir_config::Health>) -> Po
         health: health.map(Arc::new),
         speech: Speech::default(),
         when_all_down: WhenAllDown::Fail,
+        eject: None,
+        slow_start: None,
         servers,
     }
 }

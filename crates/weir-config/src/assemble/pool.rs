@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Once, health, resilience, sticky, tls, to_u32, to_usize};
+use super::{Once, eject, health, resilience, sticky, tls, to_u32, to_usize};
 use crate::{
     Balance, HashKey, KeepAlive, Pool, PoolProtocol, Server, WhenAllDown,
     fill::first_at,
@@ -26,6 +26,8 @@ pub(super) fn pool(entry: &Entry, findings: &mut Findings) -> Pool {
         tls: pool.get("tls").map(|node| tls::pool(entry, node, findings)),
         servers: servers(entry, findings),
         health: health::health(pool, protocol, findings),
+        eject: eject::eject(pool),
+        slow_start: eject::slow_start(pool),
         connect_timeout: pool.duration("connect_timeout"),
         when_all_down: match pool.word("when_all_down") {
             Some("spread") => WhenAllDown::Spread,

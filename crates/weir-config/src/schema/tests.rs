@@ -176,7 +176,7 @@ fn choices_and_needs_are_said() {
 #[test]
 fn what_is_not_built_is_not_offered() {
     let text = super::schema();
-    for word in ["accept_proxy", "slow_start", "\"udp\""] {
+    for word in ["accept_proxy", "on_role_change", "\"udp\""] {
         assert!(!text.contains(word), "{word}");
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{
     List, Section, Shape, Word,
+    eject::{EJECT, NO_EJECT},
     health::{HEALTH, NO_HEALTH},
     key, later,
     resilience::{CIRCUIT_BREAKER, QUEUE},
@@ -32,8 +33,17 @@ pub(super) static POOL: Section = Section {
             Shape::Section(&STICKY),
             "Keeping a client on its server; without it, each request is balanced anew.",
         ),
-        later("eject", "Taking slow or failing servers out by what traffic shows."),
-        later("slow_start", "Growing the share of a new server."),
+        key(
+            "eject",
+            Shape::WordOrSection(&NO_EJECT, &EJECT),
+            "Taking servers out for a while that do worse than the others.",
+        )
+        .default("{}"),
+        key(
+            "slow_start",
+            Shape::One(Kind::Duration),
+            "How long a server takes to its whole share that comes to others; without it, no time.",
+        ),
         key(
             "queue",
             Shape::Section(&QUEUE),

@@ -17,6 +17,7 @@ use crate::{
     running::State,
 };
 
+mod ejection;
 mod sticky;
 mod tls;
 
@@ -33,8 +34,10 @@ pub(crate) fn text(state: &State) -> String {
     listeners(&mut out, &registry);
     routes(&mut out, &registry);
     servers(&mut out, &registry);
+    queues(&mut out, &registry);
     sticky::write(&mut out, &registry);
     checks(&mut out, state);
+    ejection::write(&mut out, &registry, state);
     tls::write(&mut out, &registry, state);
     limits(&mut out, &registry, state);
     out.finish()
@@ -144,15 +147,19 @@ fn servers(out: &mut Exposition, registry: &Registry) {
         }
     }
     type Get = fn(&ServerCounters) -> &Counter;
-    let counters: [(&str, &str, Get); 5] = [
+    let counters: [(&str, &str, Get); 7] = [
         ("weir_server_connects", "Connections made.", |block| &block.connects),
         ("weir_server_connect_failures", "Connections that could not be made.", |block| {
             &block.connect_failures
         }),
         ("weir_server_reuses", "Requests that found an idle connection.", |block| &block.reuses),
-        ("weir_server_replays", "Requests sent again elsewhere after the connection died.", |block| {
-            &block.replays
-        }),
+        (
+            "weir_server_replays",
+            "Requests sent again, here or elsewhere, after the server failed them.",
+            |block| &block.replays,
+        ),
+        ("weir_server_hedges", "Second requests, because another server was slow.", |block| &block.hedges),
+        ("weir_server_hedges_won", "Second requests whose answer was taken.", |block| &block.hedges_won),
         ("weir_server_failures", "Answers that were not acceptable, broke off or never came.", |block| {
             &block.failures
         }),
@@ -183,8 +190,16 @@ fn servers(out: &mut Exposition, registry: &Registry) {
     }
 }
 
+fn queues(out: &mut Exposition, registry: &Registry) {
+    let mut family = out.gauge("weir_pool_queued_requests", "Requests that wait for a server with room.");
+    for pool in &registry.pools {
+        family.sample(&[("pool", &pool.name)], pool.shared.pressure.line.len().into());
+    }
+}
+
 fn checks(out: &mut Exposition, state: &State) {
-    let help = "1 while no server of the pool takes requests: all are down, drain or have no weight.";
+    let help =
+        "1 while no server of the pool takes requests: all are down, ejected, drain or have no weight.";
     let mut family = out.gauge("weir_pool_all_down", help);
     for (pool, all_down) in state.checker.all_down() {
         family.sample(&[("pool", &pool)], u64::from(all_down));
@@ -221,6 +236,8 @@ fn limits(out: &mut Exposition, registry: &Registry, state: &State) {
         family.sample(&[("limit", limit.name())], times);
     }
     family.sample(&[("limit", "connect_failure_queue")], state.checker.passive_dropped());
+    let held = state.checker.ejections_held();
+    family.sample(&[("limit", "eject.max")], held.iter().map(|(_, times)| times).sum());
 }
 
 fn sum<T>(blocks: &[Arc<T>], get: impl Fn(&T) -> &Counter) -> u64 {

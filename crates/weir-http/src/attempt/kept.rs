@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use weir_net::Buffer;
+use weir_net::{BUFFER_BYTES, Buffer};
 
 use crate::{
     connection::Connection,
@@ -78,8 +78,9 @@ impl Kept {
         kept.share = Some(Share { worker: Rc::clone(worker), bytes: announced });
         kept.bytes.extend_from_slice(connection.buffer.as_ref().map_or(&[], Buffer::filled));
         let head = if connection.wire.is_http2() { 0 } else { request.len };
-        // What has come behind the body is kept too: it is in the same bytes.
-        kept.bytes_max = (head + body_max).max(kept.bytes.len());
+        // What comes behind the body in the same bytes is kept too; at most a buffer of it, since no more is read then.
+        let behind = if matches!(request.body, BodyLength::Sized(_)) { BUFFER_BYTES } else { 0 };
+        kept.bytes_max = (head + body_max + behind).max(kept.bytes.len());
         kept.at = kept.bytes.len();
     }
 

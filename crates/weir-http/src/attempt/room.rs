@@ -7,7 +7,7 @@ use std::{
     collections::VecDeque,
     future::poll_fn,
     rc::Rc,
-    task::{Poll, Waker},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -23,6 +23,7 @@ use crate::{
     exchange::{Desk, End},
     sticky,
     upstream::Lease,
+    wire::Wire,
 };
 
 /// Picks that may meet a server which another worker has filled a moment before.
@@ -130,6 +131,14 @@ impl Drop for InPool<'_> {
     }
 }
 
+/// Whether the client is known to have gone. One that has closed its connection in order may still want an answer.
+fn is_gone(wire: &mut Wire, context: &mut Context<'_>) -> bool {
+    match wire {
+        Wire::Http1(stream) => stream.poll_readable(context).is_ready() && stream.is_broken(),
+        Wire::Http2(stream) => stream.poll_gone(context).is_ready(),
+    }
+}
+
 /// What came of asking for room.
 enum Room {
     Taken(ServerIndex, Lease),
@@ -224,7 +233,7 @@ impl<'a> Attempts<'a> {
                     Err(end) => return Poll::Ready(Err(end)),
                 }
             }
-            if connection.wire.poll_gone(context).is_ready() {
+            if is_gone(&mut connection.wire, context) {
                 return Poll::Ready(Err(End::Gone));
             }
             let left_ms = until_ms.saturating_sub(worker.deadlines.recent_ms());

@@ -138,7 +138,7 @@ impl<'a> Relay<'a> {
     fn win(&mut self, second: Second) {
         let mut first = mem::replace(self.upstream, second.upstream);
         // So long it has taken at least.
-        first.answered(&self.connection.worker.deadlines, false);
+        first.outrun(&self.connection.worker.deadlines);
         first.wire.reset_when_closed();
         self.upstream.link().counters.hedges_won.add(1);
         self.desk.response = second.response;
@@ -165,7 +165,7 @@ async fn ask(
     (limits, to_head): (HeadLimits, bool),
 ) -> Option<Second> {
     let deadline = worker.deadlines.register();
-    poll_fn(|context| Poll::Ready(deadline.belongs_to(context.waker().clone()))).await;
+    deadline.belongs_to(poll_fn(|context| Poll::Ready(context.waker().clone())).await);
     let mut upstream = attempts.reach_second(&worker, &deadline, lease).await?;
     let mut nothing = Pump::nothing();
     let wire = &mut upstream.wire;
@@ -175,7 +175,7 @@ async fn ask(
     for _ in 0..=INTERIM_RESPONSES_MAX {
         let mut parser = ResponseParser::default();
         let came = poll_fn(|context| {
-            let into = Into { reply: &mut reply, response: &mut response, to_head, limits: limits.clone() };
+            let into = &mut Into { reply: &mut reply, response: &mut response, to_head, limits };
             poll_response(context, &mut upstream.wire, &worker.buffers, &mut parser, into)
         });
         let came = came.await;

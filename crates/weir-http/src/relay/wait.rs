@@ -113,7 +113,7 @@ impl Relay<'_> {
         context: &mut Context<'_>,
         parser: &mut ResponseParser,
     ) -> Poll<Result<Option<Failure>, End>> {
-        let into = Into {
+        let into = &mut Into {
             reply: &mut self.reply,
             response: &mut self.desk.response,
             to_head: self.to_head,
@@ -225,7 +225,7 @@ pub(super) fn poll_response(
     wire: &mut Wire,
     buffers: &Rc<Buffers>,
     parser: &mut ResponseParser,
-    into: Into<'_>,
+    into: &mut Into<'_>,
 ) -> Poll<Result<Option<Failure>, End>> {
     if let Wire::Http2(stream) = wire {
         return match ready!(stream.poll_response(context, into.response)) {

@@ -58,7 +58,11 @@ fn take(arguments: &mut Arguments, key: &str, words: &[&str]) -> Result<(), Stri
     Ok(())
 }
 
-fn number<N: FromStr + PartialOrd + Copy + std::fmt::Display>(word: &str, least: N, most: N) -> Result<N, String> {
+fn number<N: FromStr + PartialOrd + Copy + std::fmt::Display>(
+    word: &str,
+    least: N,
+    most: N,
+) -> Result<N, String> {
     let number = word.parse().ok().filter(|number| (&least..=&most).contains(&number));
     number.ok_or_else(|| format!("a whole number from {least} to {most} is expected here"))
 }

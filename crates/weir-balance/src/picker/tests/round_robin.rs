@@ -130,3 +130,21 @@ fn a_tried_server_gives_its_turn_to_the_next() {
     assert_eq!([second.0, third.0], [(first.0 + 1) % 3, (first.0 + 2) % 3]);
     assert_eq!(picker.pick(&pool, &ask(&[first, second, third]), &mut rng), None);
 }
+
+/// A server that fails is not the first of every request because the others' turns went to what it failed.
+#[test]
+fn further_attempts_take_nobodys_turn() {
+    for algorithm in [Algorithm::RoundRobin, Algorithm::LeastRequests] {
+        let pool = pool(algorithm, &[1, 1]);
+        let (mut picker, mut rng) = (Picker::new(&pool, 0), Rng::new(7));
+        let mut firsts = [0; 2];
+        for _ in 0..100 {
+            let first = picker.pick(&pool, &ask(&[]), &mut rng).unwrap();
+            firsts[first.get()] += 1;
+            if first.get() == 0 {
+                assert_eq!(picker.pick(&pool, &ask(&[first]), &mut rng).unwrap().get(), 1);
+            }
+        }
+        assert_eq!(firsts, [50, 50], "{algorithm:?}");
+    }
+}

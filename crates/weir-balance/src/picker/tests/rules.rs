@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::*;
-use crate::Rng;
+use crate::{Rng, ejection::Cause};
 
 const SIZE: usize = 8;
 
@@ -51,7 +51,7 @@ fn allowed(fleet: &Fleet, parts: &[Part], when_all_down: WhenAllDown, tried: &[u
     };
     let is_up = |part: &Part| {
         let server = &fleet.servers[part.number];
-        server.health() == Health::Up && !server.is_ejected() && !server.is_draining()
+        server.health() == Health::Up && server.ejected().is_none() && !server.is_draining()
     };
     let primaries = numbers(&|part| is_up(part) && !part.backup);
     let backups = numbers(&|part| is_up(part) && part.backup);
@@ -78,7 +78,9 @@ fn check(
     for event in events {
         match event {
             Event::Health(number, health) => fleet.set(*number, *health),
-            Event::Ejected(number, is_out) => fleet.servers[*number].set_ejected(*is_out),
+            Event::Ejected(number, is_out) => {
+                fleet.servers[*number].set_ejected(is_out.then_some(Cause::Errors));
+            }
             Event::LiveWeight(number, percent) => {
                 fleet.servers[*number].set_weight_percent(*percent);
             }
