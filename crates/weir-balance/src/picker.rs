@@ -330,6 +330,10 @@ struct Choice<'a> {
 impl Choice<'_> {
     /// Whether this request may go there.
     fn is_open(&self, index: ServerIndex) -> bool {
+        // Mostly nothing is to be asked, and the member is far from the CPU in a large pool.
+        if self.ask.tried.is_empty() && !self.pool.has_limits() {
+            return true;
+        }
         let member = self.pool.member(index);
         !self.ask.tried.contains(&index) && member.in_flight_max.is_none_or(|max| !member.server.is_full(max))
     }

@@ -6,14 +6,15 @@
 //! Everything that a worker writes lies on a cache line of its own; all other workers only read it. Health and
 //! the live weight are written by the control plane alone.
 
+#[cfg(all(loom, test))]
+use loom::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64};
+#[cfg(not(all(loom, test)))]
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64};
 use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{
-            AtomicU8, AtomicU16, AtomicU32, AtomicU64,
-            Ordering::{Acquire, Relaxed, Release},
-        },
+        atomic::Ordering::{Acquire, Relaxed, Release},
     },
 };
 
@@ -271,6 +272,9 @@ impl Server {
         self.lanes[worker].estimate.last_us()
     }
 }
+
+#[cfg(all(loom, test))]
+mod model;
 
 #[cfg(test)]
 mod tests {
