@@ -53,7 +53,7 @@ impl Node {
                 }
             }
         }
-        let ask = Ask { key: Some(self.rng.next()), tried: &[], now_ms };
+        let ask = Ask { key: Some(self.rng.next()), tried: &[], now_ms, ..Ask::default() };
         let index = self.picker.pick(&self.pool, &ask, &mut self.rng)?;
         self.pool.member(index).server.begin(WORKER);
         self.picker.begin(index);

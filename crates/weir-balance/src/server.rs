@@ -14,7 +14,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::Ordering::{Acquire, Relaxed, Release},
+        atomic::Ordering::{Acquire, Relaxed, Release, SeqCst},
     },
 };
 
@@ -248,18 +248,18 @@ impl Server {
     /// This is the one number on the way of a request that several workers write, and only where somebody has set a
     /// limit: a limit over all workers is known to all workers.
     pub fn try_enter(&self, max: u32) -> bool {
-        self.places.fetch_update(Relaxed, Relaxed, |taken| (taken < max).then_some(taken + 1)).is_ok()
+        self.places.fetch_update(SeqCst, SeqCst, |taken| (taken < max).then_some(taken + 1)).is_ok()
     }
 
     /// Gives a place back.
     pub fn leave(&self) {
-        let before = self.places.fetch_sub(1, Relaxed);
+        let before = self.places.fetch_sub(1, SeqCst);
         assert!(before > 0, "a place that was never taken is given back");
     }
 
     /// Whether all of `max` places are taken, at this moment.
     pub fn is_full(&self, max: u32) -> bool {
-        self.places.load(Relaxed) >= max
+        self.places.load(SeqCst) >= max
     }
 
     /// What `worker` has seen of its answers.

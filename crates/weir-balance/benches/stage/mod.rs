@@ -80,7 +80,7 @@ impl Stage {
         self.now_us += 10;
         let now_ms = self.now_us / 1000;
         let key = self.rng.next();
-        let ask = Ask { key: Some(key), tried: &[], now_ms };
+        let ask = Ask { key: Some(key), tried: &[], now_ms, ..Ask::default() };
         let index = self.picker.pick(&self.pool, &ask, &mut self.rng).expect("all servers are up");
         if self.pool.algorithm().wants().counts {
             self.picker.begin(index);

@@ -93,8 +93,11 @@ fn check(
             Event::Pick { tried, key } => {
                 let indices = pool.indices().filter(|&index| tried.contains(&number(&pool, index)));
                 let tried_indices: Vec<ServerIndex> = indices.collect();
-                let picked =
-                    picker.pick(&pool, &Ask { key: *key, tried: &tried_indices, now_ms: 0 }, &mut rng);
+                let picked = picker.pick(
+                    &pool,
+                    &Ask { key: *key, tried: &tried_indices, now_ms: 0, ..Ask::default() },
+                    &mut rng,
+                );
                 let allowed = allowed(&fleet, &parts, when_all_down, tried);
                 match picked {
                     Some(index) => {

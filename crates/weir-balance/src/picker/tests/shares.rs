@@ -24,7 +24,7 @@ impl<'a> Load<'a> {
     fn pick(&mut self) -> Option<ServerIndex> {
         self.now_ms += 1;
         let Traffic { picker, rng } = &mut self.traffic;
-        let ask = Ask { key: Some(rng.next()), tried: &[], now_ms: self.now_ms };
+        let ask = Ask { key: Some(rng.next()), tried: &[], now_ms: self.now_ms, ..Ask::default() };
         let index = picker.pick(self.pool, &ask, rng)?;
         self.pool.member(index).server.begin(0);
         picker.begin(index);
