@@ -135,7 +135,7 @@ fn a_place_is_held_until_the_answer_begins_and_no_queue_is_stood_in() {
     for _ in 0..5 {
         let mut client = weir.connect();
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-        assert_eq!(client.head().status, 200);
+        assert!(client.head().line.contains("200"));
         clients.push(client);
     }
     let silent = Origin::start(|connection| {
