@@ -9,6 +9,7 @@
 mod budget;
 pub mod ejection;
 mod estimate;
+mod gradient;
 mod maglev;
 mod order;
 mod outcomes;
@@ -25,6 +26,7 @@ mod warming;
 
 pub use budget::Budget;
 pub use estimate::Observation;
+pub use gradient::Gradient;
 pub use maglev::{Tables, hash_key};
 pub use outcomes::{Account, Seen, Times};
 pub use percentile::Percentile;

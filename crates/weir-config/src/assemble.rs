@@ -9,6 +9,7 @@ mod eject;
 mod health;
 mod listener;
 mod named;
+mod overload;
 mod pool;
 mod resilience;
 mod route;

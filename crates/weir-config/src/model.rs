@@ -9,6 +9,7 @@ mod balance;
 mod eject;
 mod health;
 mod http;
+mod overload;
 mod resilience;
 mod sticky;
 mod tls;
@@ -21,6 +22,7 @@ pub use balance::*;
 pub use eject::*;
 pub use health::*;
 pub use http::*;
+pub use overload::*;
 pub use resilience::*;
 pub use sticky::*;
 pub use tls::*;
@@ -162,6 +164,8 @@ pub struct Route {
     pub response_headers: HeaderEdits,
     /// From the last byte of the request to the end of the answer's head, over all attempts.
     pub timeout: Duration,
+    /// Tells servers what is left of it, in milliseconds; in lower case.
+    pub timeout_header: Option<String>,
     /// Further attempts after a failure.
     pub retry: Retry,
     /// A second request when the first is slow.
@@ -337,6 +341,8 @@ pub struct Pool {
     pub queue: Option<Queue>,
     /// What the pool is asked to bear at most.
     pub circuit_breaker: CircuitBreaker,
+    /// Requests are refused that could only wait.
+    pub adaptive_concurrency: Option<AdaptiveConcurrency>,
 }
 
 /// What the servers of a pool speak.

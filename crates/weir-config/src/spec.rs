@@ -9,6 +9,7 @@ mod certificate;
 mod eject;
 mod health;
 mod listener;
+mod overload;
 mod pool;
 mod resilience;
 mod root;

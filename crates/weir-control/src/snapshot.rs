@@ -228,6 +228,7 @@ fn pool_site(
         keep_alive: pool.keep_alive.clone(),
         queue: pool.queue,
         breaker: pool.circuit_breaker,
+        adaptive_concurrency: pool.adaptive_concurrency,
         is_limited: pool.circuit_breaker.requests_max.is_some()
             || pool.servers.iter().any(|server| server.requests_max.is_some()),
         shared: Arc::clone(&entry.shared),

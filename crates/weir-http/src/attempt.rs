@@ -5,6 +5,7 @@
 //! ([`room`]).
 
 mod kept;
+mod overload;
 mod retry;
 mod room;
 
@@ -15,16 +16,18 @@ use weir_config::{PoolIndex, PoolProtocol, RetryCondition};
 use weir_net::{Deadline, deadline::milliseconds, stream::is_exhaustion};
 use weir_tls::Stream;
 
-pub use self::room::PoolShared;
 pub(crate) use self::{
     kept::{Keeping, Kept},
+    overload::OwnLimit,
     retry::Failure,
     room::OwnLine,
 };
-use self::{retry::Entered, room::InPool};
+use self::{overload::Place, retry::Entered, room::InPool};
+pub use self::{overload::ShownLimit, room::PoolShared};
 use crate::{
     connection::Connection,
     counters::Limit,
+    deadline::{self, Asked, Told},
     engine::Worker,
     exchange::{Desk, End, Record},
     head::BodyLength,
@@ -51,6 +54,8 @@ pub(crate) struct Attempts<'a> {
     unreached: u32,
     /// Room in the pool, where that is limited.
     in_pool: Option<InPool<'a>>,
+    /// A place among those that wait, in a pool with `adaptive_concurrency`.
+    place: Cell<Option<Place>>,
     /// It stands in the line for room.
     is_waiting: bool,
     /// It is counted among the pool's further attempts.
@@ -65,6 +70,10 @@ pub(crate) struct Attempts<'a> {
     is_whole: Cell<bool>,
     /// When the route's `timeout` ends. It begins anew when the body has been sent.
     give_up_ms: Cell<u64>,
+    /// When those before us give up; never, if they have not said.
+    until_ms: u64,
+    /// They have said it in the way of gRPC.
+    has_grpc_timeout: bool,
     /// What was wrong with TLS of the server that was tried last.
     wrong: Option<String>,
 }
@@ -109,6 +118,9 @@ impl<'a> Attempts<'a> {
         desk.tried.clear();
         let begin = |sticky| sticky::Session::begin(sticky, &site.pool, connection, desk);
         let sticky = site.sticky.as_ref().map(begin);
+        let Asked { within_ms, in_grpc } =
+            deadline::take(connection, desk, world.listener(connection.listener), route);
+        let until_ms = within_ms.map_or(u64::MAX, |within_ms| now_ms.saturating_add(within_ms));
         Self {
             site,
             route,
@@ -120,13 +132,16 @@ impl<'a> Attempts<'a> {
             sent: Cell::new(0),
             unreached: 0,
             in_pool: None,
+            place: Cell::new(None),
             is_waiting: false,
             has_retried: Cell::new(false),
             has_failed: false,
             failed_on: None,
             was_stale: Cell::new(false),
             is_whole: Cell::new(false),
-            give_up_ms: Cell::new(now_ms + milliseconds(route.route.timeout)),
+            give_up_ms: Cell::new(until_ms.min(now_ms + milliseconds(route.route.timeout))),
+            until_ms,
+            has_grpc_timeout: in_grpc,
             wrong: None,
         }
     }
@@ -140,6 +155,10 @@ impl<'a> Attempts<'a> {
     ) -> Result<Upstream, End> {
         loop {
             let (index, lease) = self.lease(connection, desk).await?;
+            if self.is_late(connection) {
+                connection.worker.counters.reached(Limit::ResponseTimeout);
+                return Err(deadline::late());
+            }
             if desk.tried.is_empty() && self.site.is_limited {
                 // What it has waited for room is another matter.
                 self.begin_time(&connection.worker);
@@ -342,10 +361,35 @@ impl<'a> Attempts<'a> {
     }
 
     fn begin_time(&self, worker: &Worker) {
-        self.give_up_ms.set(worker.deadlines.recent_ms() + milliseconds(self.route.route.timeout));
+        let give_up_ms = worker.deadlines.recent_ms() + milliseconds(self.route.route.timeout);
+        self.give_up_ms.set(give_up_ms.min(self.until_ms));
     }
 
-    /// What is left of the route's `timeout`.
+    /// `timeout`, or what is left of the time that the client has given if that is less.
+    pub(crate) fn within(&self, connection: &Connection, timeout: Duration) -> Duration {
+        if self.until_ms == u64::MAX {
+            return timeout;
+        }
+        let left_ms = self.until_ms.saturating_sub(connection.worker.deadlines.recent_ms());
+        timeout.min(Duration::from_millis(left_ms))
+    }
+
+    /// The time that the client has given is over.
+    pub(crate) fn is_late(&self, connection: &Connection) -> bool {
+        self.until_ms <= connection.worker.deadlines.recent_ms()
+    }
+
+    /// What the server is told of the time that is left.
+    pub(crate) fn told(&self, connection: &Connection) -> Told<'_> {
+        let (in_grpc, header) = (self.has_grpc_timeout, self.route.route.timeout_header.as_deref());
+        if in_grpc || header.is_some() {
+            // The clock, not what somebody has read on it a while ago: a deadline may be of few milliseconds.
+            connection.worker.deadlines.now();
+        }
+        Told { left_ms: self.left_ms(connection), in_grpc, header }
+    }
+
+    /// What is left of the route's `timeout`, or of a shorter time that the client has given.
     pub(crate) fn left_ms(&self, connection: &Connection) -> u64 {
         self.give_up_ms.get().saturating_sub(connection.worker.deadlines.recent_ms())
     }

@@ -31,6 +31,11 @@ impl Counter {
         self.0.store(self.0.load(Relaxed).wrapping_sub(n), Relaxed);
     }
 
+    /// Makes it `n`; for numbers that are no counts. Only the worker that owns the block may call this.
+    pub fn set(&self, n: u64) {
+        self.0.store(n, Relaxed);
+    }
+
     /// The current number.
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
@@ -303,6 +308,7 @@ pub enum Limit {
     HedgeBudget,
     PerTryTimeout,
     KeptBodies,
+    AdaptiveConcurrency,
 }
 
 /// A counter for each limit.
@@ -318,7 +324,7 @@ impl Default for Limits {
 
 impl Limit {
     /// All, in the order of their counters.
-    pub const ALL: [Limit; 33] = [
+    pub const ALL: [Limit; 34] = [
         Limit::MaxConnections,
         Limit::MaxConnectionsPerWorker,
         Limit::FileDescriptors,
@@ -352,6 +358,7 @@ impl Limit {
         Limit::HedgeBudget,
         Limit::PerTryTimeout,
         Limit::KeptBodies,
+        Limit::AdaptiveConcurrency,
     ];
 
     /// Its name, that of the key that sets it where there is one.
@@ -390,6 +397,7 @@ impl Limit {
             Self::HedgeBudget => "hedge.budget",
             Self::PerTryTimeout => "per_try_timeout",
             Self::KeptBodies => "kept_bodies",
+            Self::AdaptiveConcurrency => "adaptive_concurrency",
         }
     }
 }

@@ -8,8 +8,11 @@ use std::{net::IpAddr, ops::Range};
 use weir_config::{ForwardedFields, HeaderEdits, Route};
 use weir_tls::Identity;
 
-use crate::head::{
-    BodyLength, ConnectionOptions, Field, FieldKind, RequestHead, ResponseHead, Span, connection_names,
+use crate::{
+    deadline,
+    head::{
+        BodyLength, ConnectionOptions, Field, FieldKind, RequestHead, ResponseHead, Span, connection_names,
+    },
 };
 
 /// What the request line and the fields about the client need besides the head.
@@ -34,6 +37,8 @@ pub(crate) struct Forwarding<'a> {
     pub(crate) handshake: Handshake<'a>,
     /// Places in the text that are not for the server, in their order.
     pub(crate) cuts: &'a [Range<usize>],
+    /// How long the server may take.
+    pub(crate) deadline: deadline::Told<'a>,
 }
 
 /// What a request has of a WebSocket's handshake beside `Upgrade`.
@@ -84,6 +89,7 @@ pub(crate) fn request(out: &mut Vec<u8>, request: &RequestHead, forwarding: &For
         (None, true) => out.extend_from_slice(b"te: trailers\r\nconnection: te\r\n"),
         (None, false) => {}
     }
+    deadline::write(out, &forwarding.deadline, edits);
     edited(out, edits);
     out.extend_from_slice(b"\r\n");
 }

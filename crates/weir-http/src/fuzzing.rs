@@ -10,6 +10,7 @@ use weir_config::{ForwardedFields, Route};
 use weir_net::{Buffer, Buffers};
 
 use crate::{
+    deadline,
     forward::{self, Answering, Forwarding, Handshake},
     h1::{Body, HeadLimits, Refusal},
     head::{RequestHead, ResponseHead, Version},
@@ -43,6 +44,7 @@ pub fn request(
         host_default: HOST_DEFAULT,
         handshake: Handshake::AsItCame,
         cuts: &[],
+        deadline: deadline::Told::default(),
     };
     forward::request(&mut out, request, &forwarding);
     out
@@ -66,6 +68,7 @@ pub fn request_without(request: &RequestHead, text: &[u8], route: &Route, names:
         host_default: HOST_DEFAULT,
         handshake: Handshake::AsItCame,
         cuts: &cuts,
+        deadline: deadline::Told::default(),
     };
     forward::request(&mut out, request, &forwarding);
     out

@@ -189,7 +189,7 @@ impl FieldKind {
 
 /// `name` is `word` but for case, and for anything else in the place of hyphens. Most servers that hand fields on as
 /// variables (RFC 3875 section 4.1.18) write `_` for a hyphen only, some for all that is neither letter nor digit.
-fn is_lookalike(name: &[u8], word: &[u8]) -> bool {
+pub(crate) fn is_lookalike(name: &[u8], word: &[u8]) -> bool {
     let is_like = |(a, b): (&u8, &u8)| match b {
         b'-' => !a.is_ascii_alphanumeric(),
         _ => a.eq_ignore_ascii_case(b),

@@ -11,6 +11,7 @@ mod attempt;
 mod challenge;
 mod connection;
 pub mod counters;
+mod deadline;
 mod engine;
 mod exchange;
 mod forward;
@@ -32,7 +33,7 @@ mod view;
 mod wire;
 
 pub use access_log::AccessLog;
-pub use attempt::PoolShared;
+pub use attempt::{PoolShared, ShownLimit};
 pub use engine::{Engine, OnConnectFailure, Shared};
 pub use site::{JudgedBy, ListenerId, ListenerSite, PerWorker, PoolSite, RouteSite, Site, TlsSite};
 pub use sticky::{CookieSite, StickyBy, StickySite};

@@ -68,6 +68,7 @@ pub(crate) async fn relay(
     // What a further attempt sends again has come once.
     record.request_bytes = record.request_bytes.max(relay.upload.moved);
     drop(relay);
+    attempts.has_ended(&worker, &result);
     if matches!(result, Err(End::Gone) | Ok(Outcome::Failed { failure: Failure::Timeout, .. })) {
         // Nobody waits for what it does, and it can stop working: a plain close could be half of one.
         upstream.wire.reset_when_closed();
@@ -173,6 +174,7 @@ impl<'a> Relay<'a> {
             return self.give_up(if untouched { Failure::Untouched } else { Failure::Reset });
         }
         self.upstream.sent(&self.connection.worker.deadlines);
+        self.attempts.has_sent(&self.connection.worker);
         self.begin_hedge();
         self.arm();
         for interim in 0..=INTERIM_RESPONSES_MAX {
@@ -201,8 +203,10 @@ impl<'a> Relay<'a> {
                 };
             }
             let status = self.desk.response.status;
-            if !(102..200).contains(&status) && status != 100 {
+            let is_interim = (102..200).contains(&status) || status == 100;
+            if !is_interim {
                 self.take_time();
+                self.attempts.has_head(&self.connection.worker, status);
                 let deadlines = &self.connection.worker.deadlines;
                 self.upstream.link().listen(&self.desk.response, self.reply_text(), deadlines);
                 self.upstream.answered(deadlines, status >= 500);
@@ -211,6 +215,9 @@ impl<'a> Relay<'a> {
                 && self.attempts.permits(self.connection, self.desk, failure)
             {
                 return Ok(self.discard(failure));
+            }
+            if !is_interim {
+                self.attempts.give_place();
             }
             match self.desk.response.status {
                 101 => return Box::pin(self.upgrade(record)).await,
@@ -339,6 +346,7 @@ impl<'a> Relay<'a> {
             host_default,
             handshake: self.wish.handshake(),
             cuts: &self.desk.sticky.cuts,
+            deadline: self.attempts.told(self.connection),
         };
         forward::request(head, &self.desk.request, &forwarding);
     }
@@ -347,8 +355,10 @@ impl<'a> Relay<'a> {
     fn arm(&mut self) {
         let settings = &self.listener.settings;
         let uploading = !self.upload.is_done() && !self.upload_broke;
-        self.connection.deadline.set(if uploading || self.answering {
+        self.connection.deadline.set(if self.answering {
             settings.body_timeout
+        } else if uploading {
+            self.attempts.within(self.connection, settings.body_timeout)
         } else {
             if let (None, Some(timeout)) = (self.give_up_ms, self.route.route.retry.per_try_timeout) {
                 self.give_up_ms = Some(self.connection.worker.deadlines.recent_ms() + milliseconds(timeout));

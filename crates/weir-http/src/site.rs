@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use weir_balance::Pool;
 use weir_config::{
-    CircuitBreaker, HashKey, HeaderEdits, HttpSettings, KeepAlive, LoadSource, PoolProtocol, Queue, Route,
+    AdaptiveConcurrency, CircuitBreaker, HashKey, HeaderEdits, HttpSettings, KeepAlive, LoadSource,
+    PoolProtocol, Queue, Route,
 };
 use weir_route::Table;
 use weir_tls::acme::Challenges;
@@ -130,6 +131,8 @@ pub struct PoolSite {
     pub queue: Option<Queue>,
     /// What it is asked to bear at most.
     pub breaker: CircuitBreaker,
+    /// Requests are refused that could only wait.
+    pub adaptive_concurrency: Option<AdaptiveConcurrency>,
     /// Requests in flight are limited, on a server or in all.
     pub is_limited: bool,
     /// What all workers share of it.

@@ -16,7 +16,7 @@ use weir_route::Table;
 use weir_tls::Stream;
 
 use crate::{
-    attempt::{OwnLine, PoolShared},
+    attempt::{OwnLimit, OwnLine, PoolShared},
     counters::{Limit, ServerCounters, WorkerCounters},
     head::ResponseHead,
     multiplex::{self, Trunks},
@@ -72,6 +72,8 @@ pub(crate) struct PoolLink {
     pub(crate) servers: Vec<Rc<ServerLink>>,
     /// Requests of this worker that wait for room. Goes on over reloads.
     pub(crate) line: Rc<OwnLine>,
+    /// The limit of this worker, in a pool with `adaptive_concurrency`. Goes on over reloads.
+    pub(crate) limit: Option<Rc<OwnLimit>>,
 }
 
 /// What a worker has to one server. Lives as long as the server is in the configuration, over all reloads.
@@ -389,6 +391,7 @@ impl World {
                 prequal: Prequal::of(pool),
                 servers: members.map(|(index, member)| link(pool, index, &member.server)).collect(),
                 line: line(&pool.pool, before),
+                limit: OwnLimit::of(pool, worker, last_form(&pool.pool, before)),
             });
             for (index, server) in pool.pool.indices().zip(&linked.servers) {
                 let judged_by = pool.judged_by;
@@ -481,11 +484,14 @@ fn percent(hedge: Hedge) -> Option<u8> {
 
 /// Those who wait in the pool's last form go on waiting.
 fn line(pool: &Pool, before: Option<&World>) -> Rc<OwnLine> {
-    let old = before.and_then(|world| {
-        let index = world.site.pools.iter().position(|old| old.pool.name() == pool.name());
-        Some(Rc::clone(&world.pools[index?].line))
-    });
-    old.unwrap_or_default()
+    last_form(pool, before).map(|old| Rc::clone(&old.line)).unwrap_or_default()
+}
+
+/// What was remembered of the pool of this name.
+fn last_form<'a>(pool: &Pool, before: Option<&'a World>) -> Option<&'a PoolLink> {
+    let world = before?;
+    let index = world.site.pools.iter().position(|old| old.pool.name() == pool.name())?;
+    Some(&world.pools[index])
 }
 
 /// A picker that goes on where the one of the pool's last form stopped.

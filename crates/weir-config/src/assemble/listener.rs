@@ -61,6 +61,7 @@ fn whole(node: &Filled, name: &str, pools: &mut Named, findings: &mut Findings) 
         request_headers: Default::default(),
         response_headers: Default::default(),
         timeout: crate::settle::ROUTE_TIMEOUT,
+        timeout_header: None,
         retry: Retry::default(),
         hedge: None,
     })

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Once, balance, eject, health, resilience, sticky, tls, to_u32, to_usize, zones};
+use super::{Once, balance, eject, health, overload, resilience, sticky, tls, to_u32, to_usize, zones};
 use crate::{
     KeepAlive, Pool, PoolProtocol, Server, WhenAllDown,
     fill::first_at,
@@ -46,6 +46,7 @@ pub(super) fn pool(entry: &Entry, findings: &mut Findings) -> Pool {
             .map(|node| sticky::sticky(node, findings)),
         queue: resilience::queue(pool),
         circuit_breaker: resilience::circuit_breaker(pool),
+        adaptive_concurrency: overload::adaptive_concurrency(pool, findings),
     };
     resilience::check_queue(&checked, pool, findings);
     checked

@@ -30,6 +30,7 @@ pub(super) fn route(node: &Filled, pools: &mut Named, findings: &mut Findings) -
             Some(_) => node.duration("timeout"),
             None => crate::settle::ROUTE_TIMEOUT,
         },
+        timeout_header: node.text("timeout_header").map(str::to_ascii_lowercase),
         retry: resilience::retry(node, findings),
         hedge: resilience::hedge(node),
     }
@@ -38,7 +39,7 @@ pub(super) fn route(node: &Filled, pools: &mut Named, findings: &mut Findings) -
 /// What only concerns a server means nothing where no server is asked.
 fn no_upstream(node: &Filled, findings: &mut Findings) {
     let Some(section) = node.section() else { return };
-    for name in ["rewrite", "request_headers", "timeout", "retry", "hedge"] {
+    for name in ["rewrite", "request_headers", "timeout", "timeout_header", "retry", "hedge"] {
         if let Some(entry) = section.entry(name) {
             let message = format!("`{name}` has no effect here: this route asks no server");
             findings.error(entry.span, message);

@@ -37,6 +37,11 @@ pub(super) static ROUTE: Section = Section {
             "From the end of the request, with its body, to the head of the answer, over all attempts.",
         )
         .settled("`60s` with `pool` and `split`"),
+        key(
+            "timeout_header",
+            Shape::One(Kind::EditedHeader),
+            "Tells servers in this field how many milliseconds are left of `timeout`. From `trusted_proxies` it shortens `timeout`; what others send in it is dropped.",
+        ),
         key("retry", Shape::Section(&RETRY), "Further attempts after a failure."),
         key("hedge", Shape::Section(&HEDGE), "A second request when the first is slow; without it, none."),
         later("limits", "Rate limits."),

@@ -35,6 +35,7 @@ pub(crate) fn text(state: &State) -> String {
     routes(&mut out, &registry);
     servers(&mut out, &registry);
     queues(&mut out, &registry);
+    concurrency(&mut out, &registry);
     sticky::write(&mut out, &registry);
     checks(&mut out, state);
     ejection::write(&mut out, &registry, state);
@@ -196,6 +197,17 @@ fn queues(out: &mut Exposition, registry: &Registry) {
     let mut family = out.gauge("weir_pool_queued_requests", "Requests that wait for a server with room.");
     for pool in &registry.pools {
         family.sample(&[("pool", &pool.name)], pool.shared.pressure.line.len().into());
+    }
+}
+
+fn concurrency(out: &mut Exposition, registry: &Registry) {
+    let help = "Requests that may wait for their answer at once, over all workers: what `adaptive_concurrency` has found.";
+    let mut family = out.gauge("weir_pool_concurrency_limit", help);
+    for pool in &registry.pools {
+        let limit: u64 = pool.shared.limits.iter().map(|limit| limit.get()).sum();
+        if limit > 0 {
+            family.sample(&[("pool", &pool.name)], limit);
+        }
     }
 }
 

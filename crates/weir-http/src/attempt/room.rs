@@ -17,7 +17,7 @@ use weir_balance::{Pressure, ServerIndex};
 use weir_config::Queue;
 use weir_net::deadline::{TICK, milliseconds};
 
-use super::Attempts;
+use super::{Attempts, ShownLimit};
 use crate::{
     connection::Connection,
     counters::Limit,
@@ -37,13 +37,16 @@ pub struct PoolShared {
     pub pressure: Pressure,
     /// Wakes the first who waits in each worker.
     bells: Box<[AtomicWaker]>,
+    /// The limit of each worker, in a pool with `adaptive_concurrency`.
+    pub limits: Box<[ShownLimit]>,
 }
 
 impl PoolShared {
     /// Nothing yet.
     pub fn new(workers: usize) -> Self {
         let bells = (0..workers).map(|_| AtomicWaker::new()).collect();
-        Self { pressure: Pressure::new(workers), bells }
+        let limits = (0..workers).map(|_| ShownLimit::default()).collect();
+        Self { pressure: Pressure::new(workers), bells, limits }
     }
 
     /// Some room has become free, or who was to take it next has gone.
@@ -170,6 +173,7 @@ impl<'a> Attempts<'a> {
         connection: &mut Connection,
         desk: &mut Desk,
     ) -> Result<(ServerIndex, Lease), End> {
+        self.enter(connection)?;
         if !self.site.is_limited {
             let index = self.pick(connection, desk)?;
             return Ok((index, Lease::new(&self.link.servers[index.get()], connection.worker.index)));

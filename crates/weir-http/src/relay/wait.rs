@@ -14,6 +14,7 @@ use super::{ClientWatch, Relay, bad_gateway};
 use crate::{
     attempt::{Failure, Keeping},
     counters::Limit,
+    deadline,
     exchange::{End, count_refusal},
     h1::{HeadLimits, Progress, Refusal, ResponseParser},
     h2::StreamEnd,
@@ -191,6 +192,14 @@ impl Relay<'_> {
                 self.client = ClientWatch::Listening;
                 self.arm();
                 Ok(None)
+            }
+            _ if self.attempts.is_late(self.connection) => {
+                self.reached(Limit::ResponseTimeout);
+                if let Wire::Http2(stream) = &self.upstream.wire {
+                    // Whether the server is slow or the connection is dead cannot be told: others had better not try.
+                    stream.retire_connection();
+                }
+                Err(deadline::late())
             }
             _ if !self.upload.is_done() && !self.upload_broke => {
                 self.reached(Limit::BodyTimeout);
