@@ -10,6 +10,7 @@ mod health;
 mod listener;
 mod named;
 mod pool;
+mod rehearsal;
 mod resilience;
 mod route;
 mod shadow;

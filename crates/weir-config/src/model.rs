@@ -9,6 +9,7 @@ mod balance;
 mod eject;
 mod health;
 mod http;
+mod rehearsal;
 mod resilience;
 mod sticky;
 mod tls;
@@ -21,6 +22,7 @@ pub use balance::*;
 pub use eject::*;
 pub use health::*;
 pub use http::*;
+pub use rehearsal::*;
 pub use resilience::*;
 pub use sticky::*;
 pub use tls::*;
@@ -166,6 +168,10 @@ pub struct Route {
     pub retry: Retry,
     /// A second request when the first is slow.
     pub hedge: Option<Hedge>,
+    /// Copies for another pool.
+    pub mirror: Option<Mirror>,
+    /// Faults made on purpose.
+    pub faults: Option<Faults>,
 }
 
 /// `match`: all that is written must hold.

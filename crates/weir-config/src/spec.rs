@@ -10,6 +10,7 @@ mod eject;
 mod health;
 mod listener;
 mod pool;
+mod rehearsal;
 mod resilience;
 mod root;
 mod route;

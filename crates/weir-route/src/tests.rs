@@ -139,6 +139,8 @@ fn table(matches: impl IntoIterator<Item = Match>) -> Table {
         timeout: Duration::from_secs(1),
         retry: Retry::default(),
         hedge: None,
+        mirror: None,
+        faults: None,
     };
     let routes: Vec<Route> = matches.into_iter().map(route).collect();
     Table::new(&routes)

@@ -63,6 +63,8 @@ fn whole(node: &Filled, name: &str, pools: &mut Named, findings: &mut Findings) 
         timeout: crate::settle::ROUTE_TIMEOUT,
         retry: Retry::default(),
         hedge: None,
+        mirror: None,
+        faults: None,
     })
 }
 
