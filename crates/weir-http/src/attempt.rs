@@ -18,10 +18,9 @@ use weir_tls::Stream;
 pub use self::room::PoolShared;
 pub(crate) use self::{
     kept::{Keeping, Kept},
-    retry::Failure,
-    room::OwnLine,
+    retry::{Entered, Failure},
+    room::{InPool, OwnLine, is_gone},
 };
-use self::{retry::Entered, room::InPool};
 use crate::{
     connection::Connection,
     counters::Limit,
@@ -178,9 +177,8 @@ impl<'a> Attempts<'a> {
 
     /// Counts the request among those that wait for a connection, unless too many do.
     fn pending(&self, connection: &Connection, max: u32) -> Result<Entered<'a>, End> {
-        let pending = &self.site.shared.pressure.pending;
-        if pending.try_enter(max) {
-            return Ok(Entered(pending));
+        if let Some(entered) = Entered::new(&self.site.shared.pressure.pending, max) {
+            return Ok(entered);
         }
         connection.worker.counters.reached(Limit::MaxPending);
         let name = self.site.pool.name();
@@ -332,20 +330,20 @@ impl<'a> Attempts<'a> {
 }
 
 /// Counts and tells that a server could not be reached.
-fn count_unreachable(worker: &Worker, link: &ServerLink) {
+pub(crate) fn count_unreachable(worker: &Worker, link: &ServerLink) {
     link.counters.connect_failures.add(1);
     link.unreachable(&worker.deadlines);
     (worker.shared.on_connect_failure)(&link.server);
 }
 
 /// What a request goes out on.
-enum Reached {
+pub(crate) enum Reached {
     Alone(Stream),
     Shared(multiplex::Stream),
 }
 
 impl Reached {
-    fn upstream(self, lease: Lease, now_ms: u64) -> Upstream {
+    pub(crate) fn upstream(self, lease: Lease, now_ms: u64) -> Upstream {
         match self {
             Self::Alone(stream) => Upstream::fresh(stream, lease, now_ms),
             Self::Shared(stream) => Upstream::shared(stream, lease),
@@ -354,7 +352,7 @@ impl Reached {
 }
 
 /// A connection to the server, or a stream on one.
-async fn reach(
+pub(crate) async fn reach(
     worker: &Rc<Worker>,
     deadline: &Deadline,
     site: &PoolSite,

@@ -1,7 +1,7 @@
 //! Connections to servers: made, kept while idle, used again. All of one worker; nothing is shared.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::HashMap,
     net::SocketAddr,
     rc::{Rc, Weak},
@@ -49,6 +49,10 @@ pub(crate) struct RouteLink {
     /// Further attempts.
     pub(crate) budget: RefCell<Budget>,
     pub(crate) hedging: Option<Hedging>,
+    /// Copies for its mirror that are under way.
+    pub(crate) mirrored: Rc<Cell<u32>>,
+    /// Requests that are made to wait.
+    pub(crate) delayed: Cell<u32>,
 }
 
 /// What a worker remembers of a route with `hedge`.
@@ -447,7 +451,7 @@ impl RouteLink {
             budget: RefCell::default(),
             latency: percent(hedge).map(|percent| RefCell::new(Percentile::new(percent))),
         });
-        Self { budget: RefCell::default(), hedging }
+        Self { budget: RefCell::default(), hedging, mirrored: Rc::default(), delayed: Cell::new(0) }
     }
 
     /// Whether it remembers what these settings ask for.

@@ -57,8 +57,8 @@ pub(super) fn faults(route: &Filled, findings: &mut Findings) -> Option<Faults> 
     }
     let of = |fault: &str| section(fault).and_then(|node| node.text("share")).map(shown);
     let delays = delay.and_then(|_| Some(format!("delays {} of the requests", of("delay")?)));
-    let aborts =
-        abort.and_then(|abort| Some(format!("answers {} of them with {}", of("abort")?, abort.status)));
+    let aborts = abort
+        .and_then(|abort| Some(format!("answers {} of the requests with {}", of("abort")?, abort.status)));
     let what: Vec<String> = delays.into_iter().chain(aborts).collect();
     if !what.is_empty() {
         findings

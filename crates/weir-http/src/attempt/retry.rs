@@ -51,7 +51,14 @@ impl Failure {
 
 /// Counted out again when the exchange has ended.
 #[derive(Debug)]
-pub(super) struct Entered<'a>(pub(super) &'a Tally);
+pub(crate) struct Entered<'a>(&'a Tally);
+
+impl<'a> Entered<'a> {
+    /// Counts one in, unless `max` are in already.
+    pub(crate) fn new(tally: &'a Tally, max: u32) -> Option<Self> {
+        tally.try_enter(max).then_some(Self(tally))
+    }
+}
 
 impl Drop for Entered<'_> {
     fn drop(&mut self) {

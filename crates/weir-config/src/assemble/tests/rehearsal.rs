@@ -33,7 +33,6 @@ fn faults_are_warned_of() {
         abort: Some(Abort { share: Part(1_000), status: 500 }),
     };
     assert_eq!(checked.config.listeners[0].routes[0].faults, Some(expected));
-    let warning =
-        "faults are made on purpose: this route delays 5% of the requests, and answers 0.1% of them with 500";
+    let warning = "faults are made on purpose: this route delays 5% of the requests, and answers 0.1% of the requests with 500";
     assert!(checked.render_warnings(false).contains(warning), "{}", checked.render_warnings(false));
 }
