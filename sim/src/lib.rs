@@ -15,6 +15,7 @@ mod histogram;
 mod node;
 mod scenario;
 mod server;
+pub mod tables;
 mod world;
 
 pub use distribution::Service;

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use weir_balance::{
-    Ask, Health, Load, Member, Observation, Picker, Policy, Pool, Rank, Rng, Server, ServerIndex,
+    Ask, Health, Load, Member, Observation, Picker, Policy, Pool, Rank, Rng, Server, ServerIndex, Tables,
 };
 
 /// Of a node's own view, it is the only worker.
@@ -21,11 +21,13 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Of servers with these weights and ranks; `traffic` as this node sees it.
+    /// Of servers with these weights and ranks; `traffic` as this node sees it. `tables` are shared by all nodes whose would
+    /// be the same.
     pub(crate) fn new(
         policy: &Policy,
         servers: impl Iterator<Item = (u16, Rank)>,
         traffic: Vec<u32>,
+        tables: &Tables,
         seed: u64,
     ) -> Self {
         let epoch = Arc::default();
@@ -35,7 +37,8 @@ impl Node {
             Member { server: Arc::new(server), name: String::new(), weight, rank, in_flight_max: None }
         };
         let members = servers.enumerate().map(member).collect();
-        let pool = Pool::new("simulated", members, *policy, Arc::clone(&epoch)).with_traffic(traffic);
+        let pool = Pool::new_sharing(tables, "simulated", members, *policy, Arc::clone(&epoch));
+        let pool = pool.with_traffic(traffic);
         let probes = policy.algorithm == weir_balance::Algorithm::Prequal;
         Self { picker: Picker::new(&pool, WORKER), pool, rng: Rng::new(seed), probes }
     }
@@ -50,7 +53,7 @@ impl Node {
                 }
             }
         }
-        let ask = Ask { key: Some(self.rng.next()), tried: &[], now_ms };
+        let ask = Ask { key: Some(self.rng.next()), tried: &[], now_ms, ..Ask::default() };
         let index = self.picker.pick(&self.pool, &ask, &mut self.rng)?;
         self.pool.member(index).server.begin(WORKER);
         self.picker.begin(index);

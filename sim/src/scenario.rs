@@ -27,7 +27,10 @@ pub struct Scenario {
     pub service_time: Duration,
     /// What goes wrong.
     pub trouble: Trouble,
-    /// Measured at least, after as many as it takes until what a start from idle was like is forgotten.
+    /// Requests that come before those that are measured; `None`: as many as it takes until what a start from idle was
+    /// like is forgotten.
+    pub warm_up: Option<u64>,
+    /// Measured at least.
     pub requests: u64,
     /// More are measured until the 99th percentile is known with this relative standard error, or until it takes
     /// too long. A queue that is nearly full remembers for thousands of service times, so what a run has seen of it may
@@ -83,6 +86,7 @@ impl Scenario {
             service: Service::Exponential,
             service_time: Duration::from_millis(10),
             trouble: Trouble::None,
+            warm_up: None,
             requests: 1_000_000,
             precision: None,
             seed: 1,
@@ -108,6 +112,9 @@ impl Scenario {
 
     /// Requests that come before those that are measured.
     pub(crate) fn warm_up(&self) -> u64 {
+        if let Some(requests) = self.warm_up {
+            return requests;
+        }
         // What takes longer than the measuring itself is cut: a run at the edge of what is possible has no steady state
         // to wait for.
         ((3.0 * self.memory()) as u64).clamp(self.requests / 5, self.requests.saturating_mul(3))

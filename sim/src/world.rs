@@ -5,7 +5,7 @@ use std::{
     collections::BinaryHeap,
 };
 
-use weir_balance::{Policy, Rng, Subset};
+use weir_balance::{Policy, Rng, Subset, Tables};
 
 use crate::{
     Balancer, Histogram, Scenario, Trouble,
@@ -80,6 +80,7 @@ impl<'a> World<'a> {
         let nodes = match &scenario.balancer {
             Balancer::CentralQueue => Vec::new(),
             Balancer::Nodes(policy) => {
+                let tables = Tables::default();
                 let node = |number| {
                     let (place, number) = scenario.place(number);
                     let rank = |server: usize| scenario.ranks.get(server).copied().unwrap_or_default();
@@ -91,7 +92,7 @@ impl<'a> World<'a> {
                         traffic.swap(0, place);
                     }
                     let subset = policy.subset.map(|subset| Subset { node: number, ..subset });
-                    Node::new(&Policy { subset, ..*policy }, servers, traffic, rng.next())
+                    Node::new(&Policy { subset, ..*policy }, servers, traffic, &tables, rng.next())
                 };
                 (0..scenario.nodes).map(node).collect()
             }

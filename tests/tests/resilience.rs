@@ -22,7 +22,7 @@ listeners:
     bind: 127.0.0.1:0
     routes: [{{ name: main, pool: web{route} }}]
 pools:
-  web: {{ servers: [{}], health: none{pool} }}
+  web: {{ servers: [{}], health: none, eject: none{pool} }}
 ",
         servers.join(", ")
     )
@@ -369,4 +369,87 @@ fn the_second_answer_is_taken_when_the_first_server_dies() {
     for _ in 0..6 {
         assert_eq!(weir.get("/").text(), "slow");
     }
+}
+
+/// A server of those with a limit is gone: who was to go there waits for the others like everybody.
+#[test]
+fn who_waits_is_not_lost_to_a_server_that_is_gone() {
+    let (server, dead) = (Gated::start("full"), Gated::start("dead"));
+    dead.origin.kill();
+    let pool = ", queue: { max: 20, timeout: 30s }";
+    let weir = Weir::start(&yaml(1, &[limited(&server, 1), limited(&dead, 1)], "", pool));
+    let mut clients: Vec<Client> = (0..8).map(|_| ask(&weir, "/")).collect();
+    until("they wait", || server.working() as f64 + queued(&weir) == 8.0);
+    server.allow(8);
+    for client in &mut clients {
+        assert_eq!(client.response().text(), "full");
+    }
+}
+
+/// Waiting costs nothing: neither the one who is first nor a pool that has room while its servers have none.
+#[test]
+fn waiting_takes_no_time_of_the_cpu() {
+    let server = Gated::start("full");
+    let pool = ", queue: { max: 20, timeout: 2s }, circuit_breaker: { max_requests: 10 }";
+    let weir = Weir::start(&yaml(1, &[limited(&server, 1)], "", pool));
+    let _first = ask(&weir, "/");
+    until("it works", || server.working() == 1);
+    let mut waiting: Vec<Client> = (0..3).map(|_| ask(&weir, "/")).collect();
+    until("they wait", || queued(&weir) == 3.0);
+    let before = cpu_ticks(&weir);
+    for client in &mut waiting {
+        assert_eq!(client.response().status, 503);
+    }
+    // A hundred are a second.
+    let used = cpu_ticks(&weir) - before;
+    assert!(used < 50, "{used} hundredths of a second");
+}
+
+/// CPU time of the process, in hundredths of a second (proc(5), `utime` and `stime`).
+fn cpu_ticks(weir: &Weir) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", weir.pid())).expect("it runs");
+    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+/// Whoever must stay with its server gets no second request to another.
+#[test]
+fn sticky_clients_are_not_hedged() {
+    let slow: Vec<Origin> = (0..2).map(|_| slow_server("x", 1, Duration::from_millis(60))).collect();
+    let names: Vec<String> = slow.iter().map(|server| format!("\"{server}\"")).collect();
+    let route = ", hedge: { after: 1ms, budget: 100% }";
+    let weir = Weir::start(&yaml(1, &names, route, ", sticky: { table: client_ip }"));
+    let mut client = weir.connect();
+    for _ in 0..5 {
+        assert_eq!(client.get("/").status, 200);
+    }
+    assert_eq!(weir.metrics().sum("weir_server_hedges_total", &[]), 0.0);
+}
+
+#[test]
+fn a_sticky_client_waits_for_its_own_server() {
+    let servers = [Gated::start("a"), Gated::start("b")];
+    let names = [limited(&servers[0], 1), limited(&servers[1], 1)];
+    let pool = ", sticky: { cookie: W }, queue: { max: 5, timeout: 30s }";
+    let weir = Weir::start(&yaml(1, &names, "", pool));
+    servers[0].allow(1);
+    servers[1].allow(1);
+    let first = weir.get("/");
+    let (home, other) =
+        if first.text() == "a" { (&servers[0], &servers[1]) } else { (&servers[1], &servers[0]) };
+    let cookie = first.fields.get("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    let stay = || {
+        let mut client = weir.connect();
+        client.send(format!("GET / HTTP/1.1\r\nHost: a\r\nCookie: {cookie}\r\n\r\n"));
+        client
+    };
+    let mut working = stay();
+    until("its server is full", || home.working() == 1);
+    let mut waiting = stay();
+    until("it waits", || queued(&weir) == 1.0);
+    // It keeps nobody from the other server.
+    other.allow(1);
+    assert_ne!(weir.get("/").text(), first.text());
+    home.allow(2);
+    assert_eq!((working.response().text(), waiting.response().text()), (first.text(), first.text()));
 }

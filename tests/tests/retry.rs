@@ -24,7 +24,7 @@ listeners:
     bind: 127.0.0.1:0
     routes: [{{ name: main, pool: web{route} }}]
 pools:
-  web: {{ servers: [{}], health: none{pool} }}
+  web: {{ servers: [{}], health: none, eject: none{pool} }}
 ",
         servers.join(", ")
     )
@@ -303,5 +303,39 @@ fn a_body_under_way_goes_on_to_the_next_server() {
         until("a server has it", || good.connections().len() + broken.load(SeqCst) > before);
         client.send("later");
         assert_eq!(client.response().text(), "firstlater");
+    }
+}
+
+/// What a client sends behind a request, while that is tried again, is the next request and comes whole.
+#[test]
+fn a_request_behind_one_that_is_sent_again_is_not_lost() {
+    for body in [1_usize, 32 * 1024 - 67, 40_000] {
+        let bad = Origin::start(|connection| {
+            let request = connection.request()?;
+            // Not before the client has sent more.
+            if request.is_some() {
+                let begun = Instant::now();
+                until("the client had time to send more", || begun.elapsed() > Duration::from_millis(150));
+            }
+            Ok(())
+        });
+        let good = Origin::start(|connection| {
+            while let Some(request) = connection.request()? {
+                connection.send(ok(&format!("{} {}", request.target, request.body.len())))?;
+            }
+            Ok(())
+        });
+        let route = ", retry: { when: [reset], methods: [PUT], max_body_bytes: 64KiB }";
+        let weir = Weir::start(&yaml(&[&bad, &good], route, ""));
+        let mut client = weir.connect();
+        for turn in 0..2 {
+            let head = format!("PUT /first HTTP/1.1\r\nHost: a\r\nContent-Length: {body}\r\n\r\n");
+            client.send(format!("{head}{}", "x".repeat(body)));
+            client.wait_until_read();
+            client.send("PUT /second HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nsecond");
+            assert_eq!(client.response().text(), format!("/first {body}"), "{turn}");
+            assert_eq!(client.response().text(), "/second 6", "{turn} behind {body}");
+        }
+        assert!(bad.count() > 0);
     }
 }

@@ -14,7 +14,9 @@ mod fuzz;
 mod launch;
 mod options;
 mod peers;
+mod picks;
 mod python;
+mod tables;
 mod test;
 mod workspace;
 
@@ -30,6 +32,8 @@ usage: cargo xtask COMMAND
            fifty thousand in a directory: the start, and one that is swapped under load; `certificates --help`
   checks   a hundred thousand servers under checks, and how late these begin; `checks --help`
   fuzz     the fuzz targets, on a nightly toolchain: [--minutes N] [--target NAME]
+  picks    what a pick costs with a hundred thousand servers against ten, in instructions
+  tables   simulate every algorithm in every case, and write the tables of docs/balancing.md; `tables --help`
   docs     write docs/reference.md anew from the configuration model
 ";
 
@@ -48,6 +52,8 @@ fn main() -> ExitCode {
         "checks" => checks::run(rest),
         "fuzz" => fuzz::run(rest),
         "launch" => launch::run(rest),
+        "picks" if rest.is_empty() => picks::run(),
+        "tables" => tables::run(rest),
         "docs" if rest.is_empty() => docs::run(),
         "help" | "-h" | "--help" => {
             print!("{USAGE}");

@@ -28,6 +28,9 @@ pub(crate) const PEERS: &[Peer] = &[
     Peer { program: "pebble-challtestsrv", package: "pebble" },
 ];
 
+/// What `cargo xtask picks` needs beside Rust.
+pub(crate) const FOR_PICKS: &[Peer] = &[Peer { program: "valgrind", package: "valgrind" }];
+
 /// Makes sure that every peer is there, installing what is missing; the error names what stays missing.
 pub(crate) fn ensure(peers: &[Peer]) -> Result<(), String> {
     let missing = missing(peers);

@@ -29,6 +29,7 @@ pub(crate) fn run() -> Result<ExitCode, String> {
         tests.env("PROPTEST_RNG_SEED", PROPERTY_SEED);
     }
     report.step("tests", tests);
+    report.step("models", models()?);
     // The release profile, because that is what users run and what the tests' time limits are meant for.
     if report.step("binary", cargo(&["build", "--release", "--package", "weir"])) {
         let mut end_to_end = cargo(&["test", "--package", "weir-tests", "--no-fail-fast"]);
@@ -37,6 +38,15 @@ pub(crate) fn run() -> Result<ExitCode, String> {
     }
     report.print();
     Ok(if report.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What workers share, in every order in which they can meet (loom). In a build folder of its own, since all is built
+/// differently for it; with so many changes of threads at most that it takes seconds, which is said to find nearly all.
+fn models() -> Result<Command, String> {
+    let mut models = cargo(&["test", "--package", "weir-balance", "--lib", "model::"]);
+    models.env("RUSTFLAGS", "--cfg loom").env("CARGO_TARGET_DIR", workspace::target_dir()?.join("loom"));
+    models.env("LOOM_MAX_PREEMPTIONS", "3");
+    Ok(models)
 }
 
 fn cargo(args: &[&str]) -> Command {

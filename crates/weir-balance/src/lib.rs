@@ -25,7 +25,7 @@ mod warming;
 
 pub use budget::Budget;
 pub use estimate::Observation;
-pub use maglev::hash_key;
+pub use maglev::{Tables, hash_key};
 pub use outcomes::{Account, Seen, Times};
 pub use percentile::Percentile;
 pub use picker::{Ask, Load, Picker};

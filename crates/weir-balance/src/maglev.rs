@@ -1,81 +1,240 @@
-//! Maglev tables: from a key to its server by one look (after Eisenbud et al., "Maglev: a fast and reliable
-//! software network load balancer", NSDI 2016, section 3.4).
+//! From a key to its server: the task of Maglev's tables (Eisenbud et al., "Maglev: a fast and reliable software network
+//! load balancer", NSDI 2016, section 3.4), by other means.
 //!
-//! Every server has its own order of the table's places, made from its address, and the servers claim places in
-//! turn. Addresses and weights decide, nothing else: every node builds the same table, and the order of the
-//! file does not matter.
+//! Addresses and weights decide, nothing else: every node finds the same server, and the order of the file does not
+//! matter. Of shares by weight, none is more than 1% above its due, and when a server goes, hardly a key moves that was
+//! not its own.
 //!
-//! One thing differs from the paper. There, a server whose place is taken goes on until it finds a free one, so
-//! that all end with the same number of places. Among many servers that couples all of them: with one of 100
-//! servers lost, half as many places again move between the others. Here, a turn that finds its place taken is
-//! over, and a server ends its turns when it has [`PERCENT_MAX`] of its fair share. A place thus goes to whoever
-//! has it first in its order, whoever else takes part, and only at that bound does one server's loss move
-//! places of others. Measured with equal weights, moved places as a multiple of the fewest possible:
+//! A table that gives each of its places to one server cannot have both. Its places are so few for each server that chance
+//! makes shares uneven, and evening them out (the paper's turns, or a bound) couples all servers: with one of a thousand
+//! gone, the paper's table moves three times as many places as are lost. Here each key finds its way alone. There are
+//! levels of cells, many cells first, each level with half as many. A server lies in [`TICKETS`] cells of each level, where
+//! its address says. A key looks into two cells of each level, where it says itself, until it comes to one with a server.
+//! So it goes evenly over all that lie anywhere, and a server that goes leaves everybody else's keys alone. In a cell with
+//! several, the key and their addresses decide.
 //!
-//! | servers | places | here | paper |
-//! |---|---|---|---|
-//! | 10 | 65,537 | 1.00 | 1.02 |
-//! | 30 | 65,537 | 1.00 | 1.11 |
-//! | 100 | 65,537 | 1.03 | 1.57 |
-//! | 1,000 | 1,048,583 | 1.05 | 3.03 |
+//! What chance leaves (servers that share fewer of their cells get more) is known exactly without trying keys, and the few
+//! that are above their due by more than [`EXCESS_PERMILLE`] turn away a part of what comes, always the same keys. That is
+//! all that moves other keys when a server goes. Measured, the worst of several servers that went, one at a time, as a
+//! multiple of the keys that had to move; the most above its due that a server has; what a table takes:
 //!
-//! A table takes 3 ms to build, a large one 70 to 110 ms.
+//! | servers | moved | most above | to build | memory |
+//! |---|---|---|---|---|
+//! | 2 | 1.00 | 0.8% | 3 ms | 2 MB |
+//! | 10 | 1.004 | 0.8% | 3 ms | 2 MB |
+//! | 100 | 1.008 | 0.8% | 10 ms | 4 MB |
+//! | 1,000 | 1.034 | 0.8% | 80 ms | 17 MB |
+//! | 10,000 | 1.041 | 0.8% | 0.8 s | 81 MB |
+//! | 100,000 | | 0.8% | 1.6 s | 98 MB |
+//!
+//! Beyond some 16,000 servers (or weights of as much together) a server has fewer cells: at such a step many keys move.
 
 use std::{
     cmp::Ordering,
     net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use crate::{
-    ServerIndex,
-    rng::{mix, scale},
-};
+use self::level::Level;
+use crate::{ServerIndex, rng::mix};
+
+mod level;
 
 /// The hash of a request's key. It is the same on every node and in every version.
 pub fn hash_key(bytes: &[u8]) -> u64 {
     xxh3_64(bytes)
 }
 
-/// The places that one server may have, in percent of its share by weight.
-const PERCENT_MAX: u64 = 103;
+/// Cells of a server in each level, for each unit of its weight.
+const TICKETS: u64 = 256;
 
-/// Places in a table of up to [`SMALL_SERVERS_MAX`] servers, and in a larger one. Both are prime, so that every
-/// step visits every place. There are only two sizes since a change of the size moves nearly every key. Servers
-/// have at least 655 places each on average, up to 1,600 servers; at least 100 up to 10,000; beyond, shares get
-/// coarser.
-const SMALL: usize = 65_537;
-const LARGE: usize = 1_048_583;
-const SMALL_SERVERS_MAX: usize = 100;
+/// Cells of all servers together in each level; with more, all have fewer.
+const TICKETS_MAX: u64 = 1 << 22;
 
-#[derive(Debug)]
+/// The cells of the first level and of the last, as powers of two.
+const BITS_FIRST: u32 = 23;
+const BITS_LAST: u32 = 8;
+
+/// What a server may have above its due, in thousandths. Less than is promised, since shares are evened out by steps.
+const EXCESS_PERMILLE: u32 = 8;
+
+/// Steps of that.
+const STEPS_MAX: usize = 12;
+
+/// When fewer keys than this part are left, no level follows.
+const LEFT_MIN: f64 = 1e-7;
+
+/// The way of every key.
+#[derive(Debug, PartialEq)]
 pub(crate) struct Maglev {
-    places: Box<[ServerIndex]>,
+    servers: Box<[Place]>,
+    levels: Box<[Level]>,
 }
 
-/// A server that takes part in a table. Its weight is not 0.
-#[derive(Debug, Clone, Copy)]
+/// A server that takes part. Its weight is not 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Candidate {
     pub(crate) index: ServerIndex,
     pub(crate) address: SocketAddr,
     pub(crate) weight: u16,
 }
 
+/// A candidate as keys find it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Place {
+    candidate: Candidate,
+    identity: u64,
+    /// Of 2^32 keys that come to it, so many are taken.
+    accepts: u64,
+}
+
+/// All keys.
+const ALL: u64 = 1 << 32;
+
+/// The tables in use, so that a pool that is made anew with the same servers does not compute them again.
+#[derive(Debug, Default)]
+pub struct Tables(Mutex<Vec<Weak<Maglev>>>);
+
+impl Tables {
+    /// The table of these.
+    pub(crate) fn of(&self, candidates: &[Candidate]) -> Arc<Maglev> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|table| table.strong_count() > 0);
+        if let Some(table) = known.iter().filter_map(Weak::upgrade).find(|table| table.is_of(candidates)) {
+            return table;
+        }
+        let table = Arc::new(Maglev::new(candidates));
+        known.push(Arc::downgrade(&table));
+        table
+    }
+}
+
 impl Maglev {
     pub(crate) fn new(candidates: &[Candidate]) -> Self {
-        let places = match candidates {
-            [] => Vec::new(),
-            [only] => vec![only.index],
-            _ => claim_all(candidates),
+        let place = |&candidate: &Candidate| Place {
+            candidate,
+            identity: identity(candidate.address, 0),
+            accepts: ALL,
         };
-        Self { places: places.into() }
+        let mut servers: Box<[Place]> = candidates.iter().map(place).collect();
+        // On every node the same: sums of shares depend on the order.
+        servers.sort_by_key(|place| (place.identity, place.candidate.address));
+        let levels = if servers.len() > 1 { levels(&servers) } else { Vec::new() };
+        let mut table = Self { servers, levels: levels.into() };
+        table.even_out();
+        table
+    }
+
+    /// Whether a table of these would be the same.
+    pub(crate) fn is_of(&self, candidates: &[Candidate]) -> bool {
+        let mut own: Vec<&Candidate> = self.servers.iter().map(|place| &place.candidate).collect();
+        own.sort_unstable_by_key(|candidate| candidate.index);
+        own.into_iter().eq(candidates)
     }
 
     /// The server at home at `key`. There must be one.
     pub(crate) fn find(&self, key: u64) -> ServerIndex {
-        self.places[scale(key, self.places.len() as u64) as usize]
+        let found = self.levels.iter().find_map(|level| {
+            let spread = mix(key ^ level.seed());
+            level
+                .probes(spread)
+                .into_iter()
+                .find_map(|cell| self.contest(level.residents(cell), spread ^ u64::from(cell)))
+        });
+        let nearest = || {
+            let all = self.servers.iter();
+            all.max_by(|a, b| a.candidate.compare(&b.candidate, key)).expect("a server")
+        };
+        found.unwrap_or_else(nearest).candidate.index
     }
+
+    /// Who takes a key of those in a cell, if anybody does.
+    fn contest(&self, residents: &[u32], spread: u64) -> Option<&Place> {
+        let mut best = None;
+        for &server in residents {
+            let place = &self.servers[server as usize];
+            let ticket = mix(spread ^ place.identity);
+            // The lower half says whether it takes part, the whole who wins.
+            if ticket & (ALL - 1) < place.accepts && best.is_none_or(|(most, _)| ticket > most) {
+                best = Some((ticket, place));
+            }
+        }
+        best.map(|(_, place)| place)
+    }
+
+    /// Makes servers with too much turn keys away until none has too much.
+    fn even_out(&mut self) {
+        let weights: u64 = self.servers.iter().map(|place| u64::from(place.candidate.weight)).sum();
+        let most = 1.0 + f64::from(EXCESS_PERMILLE) / 1000.0;
+        for _ in 0..STEPS_MAX {
+            let mut has_changed = false;
+            let shares = self.shares();
+            for (place, share) in self.servers.iter_mut().zip(shares) {
+                let due = f64::from(place.candidate.weight) / weights as f64 * most;
+                let accepts = ((place.accepts as f64 * due / share) as u64).min(ALL);
+                has_changed |= accepts.abs_diff(place.accepts) > ALL / 2000;
+                place.accepts = accepts;
+            }
+            if !has_changed {
+                break;
+            }
+        }
+    }
+
+    /// The part of all keys that each server takes, but for the few that no level decides.
+    fn shares(&self) -> Vec<f64> {
+        let mut shares = vec![0.0; self.servers.len()];
+        let part = |server: &u32| self.servers[*server as usize].accepts as f64 / ALL as f64;
+        let mut left = 1.0;
+        for level in &self.levels {
+            let mut taken = vec![0.0; self.servers.len()];
+            for residents in level.cells() {
+                let (mut sum, mut variance) = (0.0, 0.0);
+                for part in residents.iter().map(part) {
+                    sum += part;
+                    variance += part * (1.0 - part);
+                }
+                for server in residents {
+                    // The mean of one part of as many as take part, to the second order.
+                    let own = part(server);
+                    let all = 1.0 + sum - own;
+                    let variance = variance - own * (1.0 - own);
+                    taken[*server as usize] += own * (1.0 / all + variance / (all * all * all));
+                }
+            }
+            let cells = f64::from(level.size());
+            let hit = taken.iter().sum::<f64>() / cells;
+            // Two looks.
+            let keys = left * (1.0 + (1.0 - hit)) / cells;
+            shares.iter_mut().zip(taken).for_each(|(share, taken)| *share += taken * keys);
+            left *= (1.0 - hit) * (1.0 - hit);
+        }
+        shares
+    }
+}
+
+/// All levels that keys come to.
+fn levels(servers: &[Place]) -> Vec<Level> {
+    let weights: u64 = servers.iter().map(|place| u64::from(place.candidate.weight)).sum();
+    let mut unit = 1;
+    while weights * TICKETS / unit > TICKETS_MAX {
+        unit *= 2;
+    }
+    let tickets = |place: &Place| (u64::from(place.candidate.weight) * TICKETS / unit).max(1);
+    let mut left = 1.0;
+    let mut levels = Vec::new();
+    for bits in (BITS_LAST..=BITS_FIRST).rev() {
+        let level = Level::new(bits, servers.iter().map(|place| (place.identity, tickets(place))));
+        let free = 1.0 - level.filled();
+        levels.push(level);
+        left *= free * free;
+        if left < LEFT_MIN {
+            break;
+        }
+    }
+    levels
 }
 
 impl Candidate {
@@ -88,115 +247,6 @@ impl Candidate {
             uniform.ln() / f64::from(candidate.weight)
         };
         nearness(self).total_cmp(&nearness(other))
-    }
-}
-
-/// All places of a table, each with its server.
-fn claim_all(candidates: &[Candidate]) -> Vec<ServerIndex> {
-    const FREE: ServerIndex = ServerIndex(u32::MAX);
-
-    let size = if candidates.len() <= SMALL_SERVERS_MAX { SMALL } else { LARGE };
-    let mut places = vec![FREE; size];
-    let mut free = size;
-    let mut claimants = claimants(candidates, size);
-    set_pace(&mut claimants, size);
-    while free > 0 {
-        let mut any_is_full = false;
-        for claimant in &mut claimants {
-            claimant.go_on();
-            while claimant.is_due() {
-                let place = &mut places[claimant.take_turn(size)];
-                if *place == FREE {
-                    *place = claimant.index;
-                    free -= 1;
-                    claimant.room -= 1;
-                    any_is_full |= claimant.room == 0;
-                }
-            }
-        }
-        if any_is_full {
-            // There is always one with room as long as there is a free place: all together they have room for
-            // more places than there are, and each comes to every place.
-            claimants.retain(|claimant| claimant.room > 0);
-            set_pace(&mut claimants, size);
-        }
-    }
-    places
-}
-
-/// A server on its walk over the places: from a start of its own, in steps of its own.
-///
-/// It walks the slower the less of its way is left, at `weight` times the rest per unit of time. So the time at
-/// which it comes to any one place is distributed exponentially with its weight as the rate, and of several
-/// servers each is the first at a place with a probability that is exactly its share of their weights. (At an
-/// even pace, a server of weight 1 beside one of weight 10 would be first at half as many as it should.)
-struct Claimant {
-    index: ServerIndex,
-    weight: u64,
-    place: usize,
-    step: usize,
-    /// Turns that it has left, and those that it should have left by now, in [`TURN`]s.
-    turns_left: u64,
-    way_left: u64,
-    /// The part of the way left that it goes in one round, as a fraction of 2^64.
-    pace: u64,
-    /// How many places it may still claim.
-    room: u64,
-}
-
-/// One turn in fixed point.
-const TURN: u64 = 1 << 40;
-
-/// In the order of their turns, which is the same on every node.
-fn claimants(candidates: &[Candidate], size: usize) -> Vec<Claimant> {
-    let size = size as u64;
-    let mut candidates = candidates.to_vec();
-    candidates.sort_by_key(|candidate| (identity(candidate.address, 0), candidate.address));
-
-    let weights: u64 = candidates.iter().map(|candidate| u64::from(candidate.weight)).sum();
-    let claimant = |candidate: Candidate| {
-        let weight = u64::from(candidate.weight);
-        Claimant {
-            index: candidate.index,
-            weight,
-            place: scale(identity(candidate.address, 1), size) as usize,
-            step: 1 + scale(identity(candidate.address, 2), size - 1) as usize,
-            turns_left: size,
-            way_left: size * TURN,
-            pace: 0,
-            room: (size * weight * PERCENT_MAX).div_ceil(weights * 100),
-        }
-    };
-    candidates.into_iter().map(claimant).collect()
-}
-
-/// Makes a round as long as all together have as many turns in it as they are, at first: shorter rounds would be
-/// empty ones, in longer ones the order of the claimants would matter more than their weights.
-fn set_pace(claimants: &mut [Claimant], size: usize) {
-    let turns = claimants.len().min(size / 100) as u128;
-    let weights: u128 = claimants.iter().map(|claimant| u128::from(claimant.weight)).sum();
-    for claimant in claimants {
-        claimant.pace = (((u128::from(claimant.weight) * turns) << 64) / (weights * size as u128)) as u64;
-    }
-}
-
-impl Claimant {
-    /// One round.
-    fn go_on(&mut self) {
-        self.way_left -= scale(self.pace, self.way_left);
-    }
-
-    fn is_due(&self) -> bool {
-        // A turn is due in the middle of its part of the way.
-        self.room > 0 && self.turns_left * TURN > self.way_left + TURN / 2
-    }
-
-    /// The place whose turn it is.
-    fn take_turn(&mut self, size: usize) -> usize {
-        let place = self.place;
-        self.place = (self.place + self.step) % size;
-        self.turns_left -= 1;
-        place
     }
 }
 

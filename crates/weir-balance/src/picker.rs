@@ -61,6 +61,8 @@ pub struct Ask<'a> {
     pub tried: &'a [ServerIndex],
     /// On the caller's clock, which never goes back.
     pub now_ms: u64,
+    /// It has reason to believe that there is room where a moment ago there was none.
+    pub insists: bool,
 }
 
 /// The memory of an algorithm.
@@ -146,7 +148,7 @@ impl Picker {
             };
             tier.state.draw(&choice, rng).or_else(|| choice.any_open(rng))
         };
-        if ask.tried.is_empty() && self.exhausted_ms == Some(ask.now_ms) {
+        if ask.tried.is_empty() && !ask.insists && self.exhausted_ms == Some(ask.now_ms) {
             return None;
         }
         let picked = of_tier(&mut self.tiers[first], rng).or_else(|| {
@@ -330,6 +332,10 @@ struct Choice<'a> {
 impl Choice<'_> {
     /// Whether this request may go there.
     fn is_open(&self, index: ServerIndex) -> bool {
+        // Mostly nothing is to be asked, and the member is far from the CPU in a large pool.
+        if self.ask.tried.is_empty() && !self.pool.has_limits() {
+            return true;
+        }
         let member = self.pool.member(index);
         !self.ask.tried.contains(&index) && member.in_flight_max.is_none_or(|max| !member.server.is_full(max))
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::{
     Epoch, Rank, Server, Subset,
-    maglev::{Candidate, Maglev},
+    maglev::{Candidate, Maglev, Tables},
 };
 
 /// A group of servers that do the same work, and how one of them is picked.
@@ -24,9 +24,11 @@ pub struct Pool {
     /// How traffic comes in, by zones; empty where zones do not matter.
     traffic: Vec<u32>,
     subset: Option<Subset>,
+    /// Some member may be full.
+    has_limits: bool,
     epoch: Arc<Epoch>,
     /// By rank. Empty when the pool does not hash.
-    tables: Vec<Maglev>,
+    tables: Vec<Arc<Maglev>>,
 }
 
 /// One server's part in a pool.
@@ -59,7 +61,7 @@ pub enum Algorithm {
     PeakEwma,
     /// By what servers say of their own load.
     Prequal,
-    /// By a key of the request, through Maglev tables: the same key finds the same server.
+    /// By a key of the request: the same key finds the same server.
     Hash {
         /// How much more than its share a server may have of the requests in flight, in percent; from 101 on.
         bound_percent: Option<u16>,
@@ -122,6 +124,17 @@ impl Policy {
 impl Pool {
     /// A pool of `members`, whose addresses must be unique. `epoch` is the one that their servers advance.
     pub fn new(name: impl Into<String>, members: Vec<Member>, policy: Policy, epoch: Arc<Epoch>) -> Self {
+        Self::new_sharing(&Tables::default(), name, members, policy, epoch)
+    }
+
+    /// The same, sharing hash tables with all pools that were made with these.
+    pub fn new_sharing(
+        tables: &Tables,
+        name: impl Into<String>,
+        members: Vec<Member>,
+        policy: Policy,
+        epoch: Arc<Epoch>,
+    ) -> Self {
         assert!(u32::try_from(members.len()).is_ok(), "more servers than an index can name");
         // With another epoch, workers would never learn of a server that goes down.
         assert!(members.iter().all(|member| member.server.advances(&epoch)), "a server of another epoch");
@@ -133,6 +146,7 @@ impl Pool {
         ranks.dedup();
         let mut pool = Self {
             name: name.into(),
+            has_limits: members.iter().any(|member| member.in_flight_max.is_some()),
             members,
             algorithm: policy.algorithm,
             when_all_down: policy.when_all_down,
@@ -144,7 +158,7 @@ impl Pool {
             tables: Vec::new(),
         };
         if matches!(pool.algorithm, Algorithm::Hash { .. }) {
-            pool.tables = pool.ranks.iter().map(|&rank| pool.place(rank)).collect();
+            pool.tables = pool.ranks.iter().map(|&rank| tables.of(&pool.candidates(rank))).collect();
         }
         pool
     }
@@ -155,10 +169,9 @@ impl Pool {
         Self { traffic, ..self }
     }
 
-    fn place(&self, rank: Rank) -> Maglev {
+    fn candidates(&self, rank: Rank) -> Vec<Candidate> {
         let of_rank = self.indices().filter(|&index| self.member(index).is_of(rank));
-        let candidates: Vec<_> = of_rank.map(|index| self.member(index).candidate(index)).collect();
-        Maglev::new(&candidates)
+        of_rank.map(|index| self.member(index).candidate(index)).collect()
     }
 
     /// Its key in the configuration.
@@ -201,6 +214,11 @@ impl Pool {
         &self.ranks
     }
 
+    /// Whether some member has a limit of requests in flight.
+    pub(crate) fn has_limits(&self) -> bool {
+        self.has_limits
+    }
+
     pub(crate) fn spill_percent(&self) -> Option<u8> {
         self.spill_percent
     }
@@ -216,7 +234,7 @@ impl Pool {
     /// The hash table of a rank; `None` when the pool does not hash.
     pub(crate) fn table(&self, rank: Rank) -> Option<&Maglev> {
         let place = self.ranks.iter().position(|&known| known == rank)?;
-        self.tables.get(place)
+        self.tables.get(place).map(|table| &**table)
     }
 }
 

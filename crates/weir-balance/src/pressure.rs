@@ -66,6 +66,8 @@ const NOBODY: u64 = u64::MAX;
 #[derive(Debug)]
 pub struct Line {
     waiting: Tally,
+    /// Those who wait for one server, and have no turn.
+    beside: Tally,
     next_ticket: AtomicU64,
     /// The ticket of each worker's first.
     first: Box<[First]>,
@@ -79,24 +81,35 @@ impl Line {
     fn new(workers: usize) -> Self {
         Self {
             waiting: Tally::default(),
+            beside: Tally::default(),
             next_ticket: AtomicU64::new(0),
             first: (0..workers).map(|_| First(AtomicU64::new(NOBODY))).collect(),
         }
     }
 
-    /// Whether nobody waits: else whoever comes goes behind them.
+    /// Whether nobody waits for a turn: else whoever comes goes behind them.
     pub fn is_empty(&self) -> bool {
         self.waiting.0.load(SeqCst) == 0
     }
 
-    /// How many wait.
+    /// How many wait, with a turn or without.
     pub fn len(&self) -> u32 {
-        self.waiting.count()
+        self.waiting.count() + self.beside.count()
     }
 
     /// A ticket for one more who waits; `None` when `max` do.
     pub fn arrive(&self, max: u32) -> Option<u64> {
         self.waiting.try_enter(max).then(|| self.next_ticket.fetch_add(1, SeqCst))
+    }
+
+    /// One more waits for one server alone: it keeps nobody from others. False when `max` do.
+    pub fn arrive_beside(&self, max: u32) -> bool {
+        self.beside.try_enter(max)
+    }
+
+    /// Who has arrived beside does not wait any more.
+    pub fn leave_beside(&self) {
+        self.beside.leave();
     }
 
     /// Who has arrived does not wait any more. Its worker has shown its first since.

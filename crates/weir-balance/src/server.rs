@@ -6,14 +6,15 @@
 //! Everything that a worker writes lies on a cache line of its own; all other workers only read it. Health and
 //! the live weight are written by the control plane alone.
 
+#[cfg(all(loom, test))]
+use loom::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64};
+#[cfg(not(all(loom, test)))]
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64};
 use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{
-            AtomicU8, AtomicU16, AtomicU32, AtomicU64,
-            Ordering::{Acquire, Relaxed, Release},
-        },
+        atomic::Ordering::{Acquire, Relaxed, Release, SeqCst},
     },
 };
 
@@ -247,18 +248,18 @@ impl Server {
     /// This is the one number on the way of a request that several workers write, and only where somebody has set a
     /// limit: a limit over all workers is known to all workers.
     pub fn try_enter(&self, max: u32) -> bool {
-        self.places.fetch_update(Relaxed, Relaxed, |taken| (taken < max).then_some(taken + 1)).is_ok()
+        self.places.fetch_update(SeqCst, SeqCst, |taken| (taken < max).then_some(taken + 1)).is_ok()
     }
 
     /// Gives a place back.
     pub fn leave(&self) {
-        let before = self.places.fetch_sub(1, Relaxed);
+        let before = self.places.fetch_sub(1, SeqCst);
         assert!(before > 0, "a place that was never taken is given back");
     }
 
     /// Whether all of `max` places are taken, at this moment.
     pub fn is_full(&self, max: u32) -> bool {
-        self.places.load(Relaxed) >= max
+        self.places.load(SeqCst) >= max
     }
 
     /// What `worker` has seen of its answers.
@@ -271,6 +272,9 @@ impl Server {
         self.lanes[worker].estimate.last_us()
     }
 }
+
+#[cfg(all(loom, test))]
+mod model;
 
 #[cfg(test)]
 mod tests {

@@ -51,10 +51,16 @@ pub fn check(file_name: &str, text: &str) -> Result<Checked, Errors> {
 /// # Errors
 /// Why it cannot be read, or everything that is wrong with it.
 pub fn load(path: &Path) -> Result<Checked, Errors> {
+    let (name, text) = text_of(path)?;
+    check(&name, &text)
+}
+
+/// The name of a file in errors, and its text.
+pub(crate) fn text_of(path: &Path) -> Result<(String, String), Errors> {
     let name = path.display().to_string();
     let bytes = read(path).map_err(|error| Errors::whole(&name, format!("cannot read the file: {error}")))?;
-    let text = decode(&name, &bytes)?;
-    check(&name, text)
+    let text = decode(&name, &bytes)?.to_owned();
+    Ok((name, text))
 }
 
 /// Builds the configuration of `weir run --listen ADDRESS SERVER…`: one listener and one pool, and the same

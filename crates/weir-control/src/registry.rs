@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, atomic::AtomicU64},
 };
 
-use weir_balance::{Epoch, Server, sticky::Table};
+use weir_balance::{Epoch, Server, Tables, sticky::Table};
 use weir_config::{Config, Listener, Sticky, StickyBy};
 use weir_http::{
     ListenerId, PerWorker, PoolShared,
@@ -58,6 +58,8 @@ pub(crate) struct RouteEntry {
 pub(crate) struct PoolEntry {
     pub(crate) name: String,
     pub(crate) epoch: Arc<Epoch>,
+    /// Those that its snapshots hash by.
+    pub(crate) tables: Arc<Tables>,
     pub(crate) servers: Vec<ServerEntry>,
     pub(crate) sticky: Option<StickyEntry>,
     /// What it bears now, and who waits for it.
@@ -146,6 +148,7 @@ impl Registry {
     fn pool(&self, pool: &weir_config::Pool) -> PoolEntry {
         let before = self.pools.iter().find(|entry| entry.name == pool.name);
         let epoch = before.map_or_else(Arc::default, |entry| Arc::clone(&entry.epoch));
+        let tables = before.map_or_else(Arc::default, |entry| Arc::clone(&entry.tables));
         let known: HashMap<SocketAddr, &ServerEntry> = before
             .iter()
             .flat_map(|entry| &entry.servers)
@@ -172,7 +175,7 @@ impl Registry {
         let sticky = sticky.map(|sticky| self.sticky(sticky, before.and_then(|entry| entry.sticky.as_ref())));
         let shared = before.map(|entry| Arc::clone(&entry.shared));
         let shared = shared.unwrap_or_else(|| Arc::new(PoolShared::new(self.workers.len())));
-        PoolEntry { name: pool.name.clone(), servers: servers.collect(), epoch, sticky, shared }
+        PoolEntry { name: pool.name.clone(), servers: servers.collect(), epoch, tables, sticky, shared }
     }
 
     /// A table goes on as long as it is to remember the same.

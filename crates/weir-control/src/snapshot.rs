@@ -206,7 +206,8 @@ fn pool_site(
         rank,
         in_flight_max: server.requests_max,
     });
-    let live = Pool::new(
+    let live = Pool::new_sharing(
+        &entry.tables,
         pool.name.clone(),
         members.collect(),
         balance::policy(pool, &config.runtime),

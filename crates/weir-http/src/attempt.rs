@@ -15,10 +15,11 @@ use weir_config::{PoolIndex, PoolProtocol, RetryCondition};
 use weir_net::{Deadline, deadline::milliseconds, stream::is_exhaustion};
 use weir_tls::Stream;
 
+use self::retry::Entered;
 pub use self::room::PoolShared;
 pub(crate) use self::{
     kept::{Keeping, Kept},
-    retry::{Entered, Failure},
+    retry::Failure,
     room::{InPool, OwnLine, is_gone},
 };
 use crate::{
@@ -50,10 +51,18 @@ pub(crate) struct Attempts<'a> {
     unreached: u32,
     /// Room in the pool, where that is limited.
     in_pool: Option<InPool<'a>>,
+    /// It stands in the line for room.
+    is_waiting: bool,
     /// It is counted among the pool's further attempts.
     has_retried: Cell<bool>,
-    /// Where it failed: to be tried once more if the pool has no other server.
+    /// An attempt has failed.
+    has_failed: bool,
+    /// Where: to be tried once more if the pool has no other server.
     failed_on: Option<ServerIndex>,
+    /// It has met the end of a kept connection: once is nobody's fault.
+    was_stale: Cell<bool>,
+    /// The client has sent all.
+    is_whole: Cell<bool>,
     /// When the route's `timeout` ends. It begins anew when the body has been sent.
     give_up_ms: Cell<u64>,
     /// What was wrong with TLS of the server that was tried last.
@@ -111,8 +120,12 @@ impl<'a> Attempts<'a> {
             sent: Cell::new(0),
             unreached: 0,
             in_pool: None,
+            is_waiting: false,
             has_retried: Cell::new(false),
+            has_failed: false,
             failed_on: None,
+            was_stale: Cell::new(false),
+            is_whole: Cell::new(false),
             give_up_ms: Cell::new(now_ms + milliseconds(route.route.timeout)),
             wrong: None,
         }
@@ -127,12 +140,16 @@ impl<'a> Attempts<'a> {
     ) -> Result<Upstream, End> {
         loop {
             let (index, lease) = self.lease(connection, desk).await?;
+            if desk.tried.is_empty() && self.site.is_limited {
+                // What it has waited for room is another matter.
+                self.begin_time(&connection.worker);
+            }
             let link = &self.link.servers[index.get()];
             record.server = Some(Rc::clone(link));
             desk.tried.push(index);
             let now_ms = connection.worker.deadlines.recent_ms();
             // After one connection has died unseen, others of the same age may have too.
-            let kept = if self.failed_on.is_some() {
+            let kept = if self.has_failed {
                 Err(lease)
             } else {
                 Upstream::reuse(lease, &self.site.keep_alive, now_ms)
@@ -152,18 +169,14 @@ impl<'a> Attempts<'a> {
             };
             let left = Duration::from_millis(self.left_ms(connection));
             let patience = self.site.connect_timeout.min(left);
-            let pending =
-                self.site.breaker.pending_max.map(|max| self.pending(connection, max)).transpose()?;
             let error = match reach(&connection.worker, &connection.deadline, self.site, link, patience).await
             {
                 Ok(reached) => {
-                    drop(pending);
                     self.sent.set(self.sent.get() + 1);
                     return Ok(reached.upstream(lease, now_ms));
                 }
                 Err(error) => error,
             };
-            drop(pending);
             self.unreachable(connection, link, &error, patience)?;
         }
     }
@@ -171,18 +184,9 @@ impl<'a> Attempts<'a> {
     /// Whether its route sends the request again when the connection dies.
     fn survives_reset(&self, desk: &Desk) -> bool {
         self.is_repeatable
+            && self.sent.get() + 1 < self.route.route.retry.attempts
             && (desk.request.body == BodyLength::None || desk.kept.is_whole())
             && Failure::Reset.is_in(&self.route.route.retry)
-    }
-
-    /// Counts the request among those that wait for a connection, unless too many do.
-    fn pending(&self, connection: &Connection, max: u32) -> Result<Entered<'a>, End> {
-        if let Some(entered) = Entered::new(&self.site.shared.pressure.pending, max) {
-            return Ok(entered);
-        }
-        connection.worker.counters.reached(Limit::MaxPending);
-        let name = self.site.pool.name();
-        Err(End::busy(format!("{max} requests wait for a connection to pool `{name}` already")))
     }
 
     /// A server could not be reached: returns if another one is to be tried.
@@ -194,6 +198,11 @@ impl<'a> Attempts<'a> {
         patience: Duration,
     ) -> Result<(), End> {
         let worker = &connection.worker;
+        if let (io::ErrorKind::QuotaExceeded, Some(max)) = (error.kind(), self.site.breaker.pending_max) {
+            worker.counters.reached(Limit::MaxPending);
+            let name = self.site.pool.name();
+            return Err(End::busy(format!("{max} requests wait for a connection to pool `{name}` already")));
+        }
         if is_exhaustion(error) {
             worker.counters.reached(Limit::FileDescriptors);
             return Err(End::answer(503, "no descriptor or port is left here for a connection to a server"));
@@ -227,7 +236,7 @@ impl<'a> Attempts<'a> {
         let mut rng = connection.worker.rng.borrow_mut();
         let picked = self.sticky.as_mut().and_then(sticky::Session::take_home);
         let now_ms = connection.worker.deadlines.recent_ms();
-        let ask = Ask { key: self.key, tried: &desk.tried, now_ms };
+        let ask = Ask { key: self.key, tried: &desk.tried, now_ms, insists: self.is_waiting };
         let picked = picked.or_else(|| self.link.picker.borrow_mut().pick(pool, &ask, &mut rng));
         // An attempt that failed need not mean that its server did: with no other left, it is worth another.
         let picked = picked.or_else(|| self.failed_on.take());
@@ -249,19 +258,25 @@ impl<'a> Attempts<'a> {
         let hedging = self.route_link.hedging.as_ref()?;
         let settings = self.route.route.hedge?;
         let worker = &connection.worker;
-        if !self.enter_retries(worker) {
+        // Who waits for room comes first.
+        if self.site.is_limited && !self.site.shared.pressure.line.is_empty() {
             return None;
         }
         let now_ms = worker.deadlines.recent_ms();
-        let ask = Ask { key: self.key, tried: &desk.tried, now_ms };
+        let ask = Ask { key: self.key, tried: &desk.tried, now_ms, insists: false };
         let picked =
             self.link.picker.borrow_mut().pick(&self.site.pool, &ask, &mut worker.rng.borrow_mut())?;
-        if !hedging.budget.borrow_mut().take(settings.budget_percent, now_ms) {
+        let max = self.site.pool.member(picked).in_flight_max;
+        let lease = Lease::limited(&self.link.servers[picked.get()], worker.index, max)?;
+        let mut budget = hedging.budget.borrow_mut();
+        if !budget.take(settings.budget_percent, now_ms) {
             worker.counters.reached(Limit::HedgeBudget);
             return None;
         }
-        let max = self.site.pool.member(picked).in_flight_max;
-        let lease = Lease::limited(&self.link.servers[picked.get()], worker.index, max)?;
+        if !self.enter_retries(worker) {
+            budget.put_back();
+            return None;
+        }
         desk.tried.push(picked);
         Some(lease)
     }
@@ -281,7 +296,7 @@ impl<'a> Attempts<'a> {
         match reach(worker, deadline, self.site, &lease.link, self.site.connect_timeout).await {
             Ok(reached) => Some(reached.upstream(lease, now_ms)),
             Err(error) => {
-                if !is_exhaustion(&error) {
+                if !is_exhaustion(&error) && error.kind() != io::ErrorKind::QuotaExceeded {
                     count_unreachable(worker, &lease.link);
                 }
                 None
@@ -295,7 +310,7 @@ impl<'a> Attempts<'a> {
         self.is_repeatable
             && desk.request.body == BodyLength::None
             && desk.request.upgrade.is_none()
-            && self.sticky.as_ref().is_none_or(sticky::Session::is_new)
+            && self.sticky.is_none()
     }
 
     /// After an attempt that has failed, and that may be made again ([`Attempts::permits`]).
@@ -306,6 +321,7 @@ impl<'a> Attempts<'a> {
         record: &Record,
         failure: Failure,
     ) {
+        self.has_failed = true;
         self.failed_on = desk.tried.last().copied();
         if let Some(sticky) = &mut self.sticky
             && matches!(failure, Failure::Reset | Failure::Stale | Failure::Untouched)
@@ -318,8 +334,14 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    /// The client has sent all of its request: what it waits for now is the answer.
+    /// The client has sent all of its request: what it waits for now is the answer, however often that is asked for.
     pub(crate) fn request_is_whole(&self, worker: &Worker) {
+        if !self.is_whole.replace(true) {
+            self.begin_time(worker);
+        }
+    }
+
+    fn begin_time(&self, worker: &Worker) {
         self.give_up_ms.set(worker.deadlines.recent_ms() + milliseconds(self.route.route.timeout));
     }
 
@@ -393,6 +415,11 @@ async fn dial(
     link: &ServerLink,
     patience: Duration,
 ) -> io::Result<Stream> {
+    let pending = &site.shared.pressure.pending;
+    let _entered = match site.breaker.pending_max {
+        Some(max) if !pending.try_enter(max) => return Err(io::ErrorKind::QuotaExceeded.into()),
+        limit => limit.map(|_| Entered(pending)),
+    };
     deadline.set(patience);
     let tcp = in_time(deadline, weir_net::Stream::connect(link.address())).await?;
     let Some(tls) = &site.tls else { return Ok(tcp.into()) };

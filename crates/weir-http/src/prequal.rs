@@ -69,6 +69,8 @@ pub(crate) struct Prequal {
 pub(crate) struct Heard {
     last: Cell<Option<Said>>,
     is_asked: Cell<bool>,
+    /// When it was asked last, whatever came of it.
+    asked_ms: Cell<u64>,
     /// The connection for probes, and when it was used last.
     idle: RefCell<Option<(Stream, u64)>>,
 }
@@ -109,7 +111,7 @@ impl Prequal {
                 }
                 None => {}
             }
-            if !link.heard.is_fresh(now_ms) && !link.heard.is_asked.get() {
+            if link.heard.is_due(now_ms) {
                 stale = stale.or(Some(link));
             }
         }
@@ -131,6 +133,7 @@ impl Prequal {
             return;
         }
         let under_way = UnderWay::begin(self, link);
+        link.heard.asked_ms.set(worker.deadlines.recent_ms());
         let request =
             format!("GET {target} HTTP/1.1\r\nHost: {}\r\nUser-Agent: weir-probe\r\n\r\n", link.address());
         let (link, worker) = (Rc::clone(link), Rc::clone(worker));
@@ -183,8 +186,11 @@ impl Heard {
         self.last.set(Some(Said { report, at_ms: now_ms, in_flight: link.server.in_flight() }));
     }
 
-    fn is_fresh(&self, now_ms: u64) -> bool {
-        self.last.get().is_some_and(|said| now_ms <= said.at_ms + FRESH_MS)
+    /// Whether it is to be asked again.
+    fn is_due(&self, now_ms: u64) -> bool {
+        let said_ms = self.last.get().map_or(0, |said| said.at_ms);
+        let last_ms = said_ms.max(self.asked_ms.get());
+        !self.is_asked.get() && (last_ms == 0 || now_ms > last_ms + FRESH_MS)
     }
 
     /// Its load now, as far as that is known.

@@ -6,7 +6,7 @@
 use std::{io, net::SocketAddr, rc::Rc, time::Duration};
 
 use weir_config::Route;
-use weir_net::Buffer;
+use weir_net::{Buffer, deadline::milliseconds};
 
 use crate::{
     attempt::{Attempts, Failure},
@@ -70,12 +70,12 @@ pub(crate) async fn relay(
     // What a further attempt sends again has come once.
     record.request_bytes = record.request_bytes.max(relay.upload.moved);
     drop(relay);
-    if matches!(result, Err(End::Gone)) {
-        // Whose client is gone can stop working for it: a plain close could be half of one.
+    if matches!(result, Err(End::Gone) | Ok(Outcome::Failed { failure: Failure::Timeout, .. })) {
+        // Nobody waits for what it does, and it can stop working: a plain close could be half of one.
         upstream.wire.reset_when_closed();
     }
     let failed = match &result {
-        Ok(Outcome::Failed { failure, .. }) => failure.is_unanswered(),
+        Ok(Outcome::Failed { failure, .. }) => matches!(failure, Failure::Reset | Failure::Timeout),
         Err(End::Cut(_)) => true,
         // Below 500 it was the client's fault.
         Err(End::Answer(answer)) => answer.status >= 500,
@@ -102,8 +102,8 @@ struct Relay<'a> {
     hedge: Option<Box<Hedge<'a>>>,
     /// The server that answers is the second.
     second_won: bool,
-    /// The deadline is that of this attempt, not of the request.
-    is_first_deadline: bool,
+    /// When `per_try_timeout` ends.
+    give_up_ms: Option<u64>,
     /// The request's body.
     upload: Pump,
     /// The server takes no more of it; it may have answered all the same.
@@ -157,7 +157,7 @@ impl<'a> Relay<'a> {
             attempts,
             hedge: None,
             second_won: false,
-            is_first_deadline: false,
+            give_up_ms: None,
             upload: Pump::new(body, coding),
             upload_broke: false,
             reply: None,
@@ -178,15 +178,23 @@ impl<'a> Relay<'a> {
         self.begin_hedge();
         self.arm();
         for interim in 0..=INTERIM_RESPONSES_MAX {
-            let mut unanswered = self.await_head().await?;
-            let mut failure = unanswered.or_else(|| self.failure_of_answer());
-            if failure.is_some() && self.second_answers().await {
-                (unanswered, failure) = (None, None);
+            let mut came = self.await_head().await;
+            let mut failure = match &came {
+                Ok(unanswered) => unanswered.or_else(|| self.failure_of_answer()),
+                Err(_) => None,
+            };
+            let failed = failure.is_some() || matches!(came, Err(End::Answer(_)));
+            if failed && self.second_is_under_way() {
+                let is_fault = !matches!(failure, Some(Failure::Status(status)) if status < 500);
+                self.upstream.answered(&self.connection.worker.deadlines, is_fault);
+                if self.second_answers().await {
+                    (came, failure) = (Ok(None), None);
+                }
             }
             if self.second_won {
                 record.server = Some(Rc::clone(self.upstream.link()));
             }
-            if let Some(failure) = unanswered {
+            if let Some(failure) = came? {
                 return match failure {
                     Failure::Timeout => self.give_up(failure),
                     // It had begun to answer: whether the request was carried out is not ours to guess.
@@ -332,15 +340,22 @@ impl<'a> Relay<'a> {
     fn arm(&mut self) {
         let settings = &self.listener.settings;
         let uploading = !self.upload.is_done() && !self.upload_broke;
-        self.is_first_deadline = false;
         self.connection.deadline.set(if uploading || self.answering {
             settings.body_timeout
         } else {
-            let left = Duration::from_millis(self.attempts.left_ms(self.connection));
-            let first = self.route.route.retry.per_try_timeout.filter(|first| *first < left);
-            self.is_first_deadline = first.is_some();
-            first.unwrap_or(left)
+            if let (None, Some(timeout)) = (self.give_up_ms, self.route.route.retry.per_try_timeout) {
+                self.give_up_ms = Some(self.connection.worker.deadlines.recent_ms() + milliseconds(timeout));
+            }
+            self.time_left().0
         });
+    }
+
+    /// How long the head of the answer may still take, and whether that is a matter of this attempt alone.
+    fn time_left(&self) -> (Duration, bool) {
+        let all = self.attempts.left_ms(self.connection);
+        let now_ms = self.connection.worker.deadlines.recent_ms();
+        let own = self.give_up_ms.map_or(u64::MAX, |end_ms| end_ms.saturating_sub(now_ms));
+        (Duration::from_millis(all.min(own)), own < all)
     }
 
     /// What the response's head points into.

@@ -197,21 +197,21 @@ impl<'a> Session<'a> {
         self.home.filter(|_| std::mem::take(&mut self.goes_home))
     }
 
-    /// The client has no server that it would have to stay with.
-    pub(crate) fn is_new(&self) -> bool {
-        self.home.is_none()
-    }
-
     /// The server where the client belongs is to be tried next.
     pub(crate) fn goes_home(&self) -> bool {
         self.goes_home
     }
 
-    /// The server where the client belongs has no room. True if it is worth waiting for.
-    pub(crate) fn full(&mut self, server: ServerIndex, waits: bool) -> bool {
-        let is_home = self.home == Some(server);
-        self.goes_home = is_home && waits;
-        self.is_full = is_home && !waits;
+    /// This server has no room. True if it is where the client belongs, and worth waiting for.
+    pub(crate) fn full(&mut self, pool: &Pool, server: ServerIndex, waits: bool) -> bool {
+        if self.home != Some(server) {
+            return false;
+        }
+        match stays(pool, server, self.site.drain_s, self.up_s) {
+            Ok(()) => (self.goes_home, self.is_full) = (waits, !waits),
+            // While it waited.
+            Err(leave) => (self.home, self.goes_home, self.why) = (None, false, leave.into()),
+        }
         self.goes_home
     }
 

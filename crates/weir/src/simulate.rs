@@ -11,6 +11,7 @@ use crate::Failure;
 
 mod plot;
 mod pool;
+mod scenario;
 mod table;
 
 /// What was asked for, as typed.
@@ -49,6 +50,9 @@ pub(crate) struct Arguments {
     /// The same seed gives the same numbers
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+    /// Take all of this from a file; what the file says counts before other options
+    #[arg(long, value_name = "FILE")]
+    scenario: Option<PathBuf>,
     /// Take servers, weights and the algorithm from a pool of this file
     #[arg(long, value_name = "FILE", conflicts_with = "servers")]
     config: Option<PathBuf>,
@@ -77,6 +81,11 @@ const PRECISION: f64 = 0.01;
 
 /// Runs what was asked for.
 pub(crate) fn done(arguments: &Arguments) -> Result<(), Failure> {
+    let mut written = arguments.clone();
+    if let Some(path) = &arguments.scenario {
+        scenario::read(path, &mut written).map_err(Failure::Configuration)?;
+    }
+    let arguments = &written;
     let (scenario, own) = base(arguments)?;
     let balancers = balancers(arguments, own.as_ref()).map_err(Failure::Usage)?;
     let mut out = std::io::stdout().lock();
@@ -129,6 +138,7 @@ fn base(arguments: &Arguments) -> Result<(Scenario, Option<pool::Own>), Failure>
         service: arguments.service,
         service_time: arguments.service_time,
         trouble: arguments.trouble,
+        warm_up: None,
         requests: arguments.requests,
         precision: Some(PRECISION),
         seed: arguments.seed,

@@ -1,6 +1,6 @@
 //! By a key of the request: the same key finds the same server, on every worker and every node.
 //!
-//! The key has a home in the tier's Maglev table. When that server is down or tried, the key is mixed into
+//! The key has a home in the tier's table ([`Maglev`](crate::maglev::Maglev)). When that server is down or tried, the key is mixed into
 //! another and finds the home of that one, and so on: the keys of a lost server spread over all others by their
 //! weights, and no other key moves. When most servers are down that may take long, so after some steps the
 //! servers that are left are compared directly (rendezvous hashing), which moves as few keys.

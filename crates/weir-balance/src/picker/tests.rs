@@ -9,6 +9,7 @@ mod random;
 mod reload;
 mod round_robin;
 mod rules;
+mod shares;
 mod tiers;
 mod warming;
 

@@ -9,7 +9,7 @@
 
 use super::{State, zones};
 use crate::{
-    Pool, Rank, Rng, ServerIndex,
+    Member, Pool, Rank, Rng, ServerIndex,
     rng::{mix, scale},
 };
 
@@ -59,10 +59,11 @@ pub(super) fn fill(tiers: &mut [Tier], pool: &Pool) {
         tier.eligible.clear();
         tier.share = 0;
         let is_all = tier.rank == Rank::ALL;
+        // One that drains takes nothing new, whatever the others do.
+        let may =
+            |member: &Member| if is_all { member.effective_weight() > 0 } else { member.is_available() };
         if !(is_all && any_usable) {
-            tier.eligible.extend(
-                of_rank(pool, tier.rank).filter(|&index| is_all || pool.member(index).is_available()),
-            );
+            tier.eligible.extend(of_rank(pool, tier.rank).filter(|&index| may(pool.member(index))));
         }
         any_usable |= tier.is_usable();
     }

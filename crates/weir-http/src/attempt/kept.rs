@@ -71,19 +71,21 @@ impl Kept {
         if body_max == 0 || announced > body_max || request.upgrade.is_some() {
             return;
         }
-        let sum = worker.kept_bytes.get() + announced;
+        let came = connection.buffer.as_ref().map_or(&[][..], Buffer::filled);
+        let head = if connection.wire.is_http2() { 0 } else { request.len };
+        // What comes behind the body in the same bytes is kept too; at most a buffer of it, since no more is read then.
+        let behind = if matches!(request.body, BodyLength::Sized(_)) { BUFFER_BYTES } else { 0 };
+        let bytes_max = (head + announced + behind).max(came.len());
+        let sum = worker.kept_bytes.get() + bytes_max;
         if sum > KEPT_BYTES_PER_WORKER_MAX {
             worker.counters.reached(Limit::KeptBodies);
             return;
         }
         worker.kept_bytes.set(sum);
         let kept = self.0.get_or_insert_default();
-        kept.share = Some(Share { worker: Rc::clone(worker), bytes: announced });
-        kept.bytes.extend_from_slice(connection.buffer.as_ref().map_or(&[], Buffer::filled));
-        let head = if connection.wire.is_http2() { 0 } else { request.len };
-        // What comes behind the body in the same bytes is kept too; at most a buffer of it, since no more is read then.
-        let behind = if matches!(request.body, BodyLength::Sized(_)) { BUFFER_BYTES } else { 0 };
-        kept.bytes_max = (head + body_max + behind).max(kept.bytes.len());
+        kept.share = Some(Share { worker: Rc::clone(worker), bytes: bytes_max });
+        kept.bytes.extend_from_slice(came);
+        kept.bytes_max = bytes_max;
         kept.at = kept.bytes.len();
     }
 
@@ -110,11 +112,30 @@ impl Kept {
         self.0.as_ref().is_some_and(|kept| kept.share.is_some())
     }
 
+    /// Some of what was read has not been given out, in this attempt.
+    pub(crate) fn has_more(&self) -> bool {
+        self.0.as_ref().is_some_and(|kept| kept.at < kept.bytes.len())
+    }
+
+    /// Reads what comes next from the client, kept or new.
+    pub(crate) fn read(
+        &mut self,
+        context: &mut Context<'_>,
+        wire: &mut Wire,
+        buffer: &mut Buffer,
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.0 {
+            Some(kept) => kept.read(context, wire, buffer),
+            None => wire.poll_read(context, buffer),
+        }
+    }
+
     /// From the beginning: puts the head, and what fits of the body behind it, where it was when it came.
     pub(crate) fn rewind(&mut self, connection: &mut Connection) {
         let Some(kept) = self.0.as_mut().filter(|kept| kept.share.is_some()) else { return };
         let mut buffer = connection.worker.buffers.take();
         kept.at = copy(&kept.bytes, &mut buffer);
+        // All of it was read through this, so nothing is lost with the old one.
         connection.buffer = Some(buffer).filter(|buffer| !buffer.is_empty());
     }
 
@@ -189,10 +210,7 @@ pub(crate) struct Keeping<'a> {
 
 impl Source for Keeping<'_> {
     fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut Buffer) -> Poll<io::Result<usize>> {
-        match &mut self.kept.0 {
-            Some(kept) => kept.read(context, self.wire, buffer),
-            None => self.wire.poll_read(context, buffer),
-        }
+        self.kept.read(context, self.wire, buffer)
     }
 
     fn take_trailers(&mut self) -> Option<Vec<u8>> {

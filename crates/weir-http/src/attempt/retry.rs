@@ -29,11 +29,6 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// There was no answer at all.
-    pub(crate) fn is_unanswered(self) -> bool {
-        matches!(self, Self::Untouched | Self::Reset | Self::Stale | Self::Timeout)
-    }
-
     /// Whether the route takes it for a failure.
     pub(crate) fn is_in(self, retry: &Retry) -> bool {
         retry.when.iter().any(|condition| match (*condition, self) {
@@ -51,14 +46,7 @@ impl Failure {
 
 /// Counted out again when the exchange has ended.
 #[derive(Debug)]
-pub(crate) struct Entered<'a>(&'a Tally);
-
-impl<'a> Entered<'a> {
-    /// Counts one in, unless `max` are in already.
-    pub(crate) fn new(tally: &'a Tally, max: u32) -> Option<Self> {
-        tally.try_enter(max).then_some(Self(tally))
-    }
-}
+pub(super) struct Entered<'a>(pub(super) &'a Tally);
 
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
@@ -72,11 +60,11 @@ impl Attempts<'_> {
         let retry = &self.route.route.retry;
         let whole = desk.request.body == BodyLength::None || desk.kept.is_whole();
         let safe = match failure {
-            Failure::Untouched => desk.tried.len() <= retry.connects as usize,
+            Failure::Untouched => self.sent.get() + self.unreached <= retry.connects,
             _ => self.is_repeatable && self.sent.get() < retry.attempts && failure.is_in(retry),
         };
         // What no server has worked on multiplies no load: like a connect that failed, it is free.
-        let is_free = failure == Failure::Stale;
+        let is_free = failure == Failure::Stale && !self.was_stale.replace(true);
         whole && safe && self.left_ms(connection) > 0 && (is_free || self.spend(connection))
     }
 
@@ -84,14 +72,16 @@ impl Attempts<'_> {
     fn spend(&self, connection: &Connection) -> bool {
         let worker = &connection.worker;
         let percent = self.route.route.retry.budget_percent;
-        if !self.enter_retries(worker) {
+        let mut budget = self.route_link.budget.borrow_mut();
+        if !budget.take(percent, worker.deadlines.recent_ms()) {
+            worker.counters.reached(Limit::RetryBudget);
             return false;
         }
-        let allowed = self.route_link.budget.borrow_mut().take(percent, worker.deadlines.recent_ms());
-        if !allowed {
-            worker.counters.reached(Limit::RetryBudget);
+        let entered = self.enter_retries(worker);
+        if !entered {
+            budget.put_back();
         }
-        allowed
+        entered
     }
 
     /// Counts the request among those that are tried further, unless too many are.

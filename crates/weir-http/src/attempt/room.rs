@@ -6,6 +6,7 @@ use std::{
     cell::RefCell,
     collections::VecDeque,
     future::poll_fn,
+    mem,
     rc::Rc,
     task::{Context, Poll, Waker},
     time::Duration,
@@ -64,11 +65,12 @@ struct Standing<'a> {
     shared: &'a PoolShared,
     line: &'a OwnLine,
     worker: usize,
-    ticket: u64,
+    /// `None`: it waits for one server alone. It must not keep others from theirs, so it has no turn, but looks now and then.
+    ticket: Option<u64>,
 }
 
 impl<'a> Standing<'a> {
-    /// At the end of the line, unless that is full.
+    /// At the end of the line, or beside it, unless it is full.
     fn new(
         shared: &'a PoolShared,
         line: &'a OwnLine,
@@ -76,11 +78,13 @@ impl<'a> Standing<'a> {
         queue: Queue,
         beside: bool,
     ) -> Option<Self> {
-        let ticket = shared.pressure.line.arrive(queue.max)?;
-        if !beside {
-            line.0.borrow_mut().push_back((ticket, None));
+        if beside {
+            let arrived = shared.pressure.line.arrive_beside(queue.max);
+            return arrived.then_some(Self { shared, line, worker, ticket: None });
         }
-        let standing = Self { shared, line, worker, ticket };
+        let ticket = shared.pressure.line.arrive(queue.max)?;
+        line.0.borrow_mut().push_back((ticket, None));
+        let standing = Self { shared, line, worker, ticket: Some(ticket) };
         standing.show();
         Some(standing)
     }
@@ -90,15 +94,16 @@ impl<'a> Standing<'a> {
         self.shared.pressure.line.show(self.worker, first);
     }
 
-    /// Whether it is its turn. If not, this task is woken when it may be.
-    fn is_first(&self, waker: &Waker) -> bool {
+    /// Whether it may look for room now. If not, this task is woken when it may.
+    fn may_look(&self, waker: &Waker) -> bool {
+        let Some(ticket) = self.ticket else { return true };
         let mut line = self.line.0.borrow_mut();
-        if line.front().is_some_and(|(ticket, _)| *ticket == self.ticket) {
+        if line.front().is_some_and(|(first, _)| *first == ticket) {
             // First the bell, then the look: who makes room in between finds the bell.
             self.shared.bells[self.worker].register(waker);
             return self.shared.pressure.line.first() == Some(self.worker);
         }
-        if let Some((_, kept)) = line.iter_mut().find(|(ticket, _)| *ticket == self.ticket) {
+        if let Some((_, kept)) = line.iter_mut().find(|(other, _)| *other == ticket) {
             *kept = Some(waker.clone());
         }
         false
@@ -107,9 +112,13 @@ impl<'a> Standing<'a> {
 
 impl Drop for Standing<'_> {
     fn drop(&mut self) {
+        let Some(ticket) = self.ticket else {
+            self.shared.pressure.line.leave_beside();
+            return;
+        };
         {
             let mut line = self.line.0.borrow_mut();
-            line.retain(|(ticket, _)| *ticket != self.ticket);
+            line.retain(|(other, _)| *other != ticket);
             if let Some(waker) = line.front_mut().and_then(|(_, waker)| waker.take()) {
                 waker.wake();
             }
@@ -128,6 +137,14 @@ impl<'a> InPool<'a> {
     /// Takes some, unless `max` requests have it.
     pub(crate) fn enter(shared: &'a PoolShared, max: u32) -> Option<Self> {
         shared.pressure.requests.try_enter(max).then_some(Self(shared))
+    }
+}
+
+impl InPool<'_> {
+    /// Gives the room back without a word to who waits.
+    fn leave_quietly(self) {
+        self.0.pressure.requests.leave();
+        mem::forget(self);
     }
 }
 
@@ -164,16 +181,17 @@ impl<'a> Attempts<'a> {
             let index = self.pick(connection, desk)?;
             return Ok((index, Lease::new(&self.link.servers[index.get()], connection.worker.index)));
         }
-        // Who waits already comes first, but for who has been tried somewhere before.
-        let waits = self.in_pool.is_none() && !self.site.shared.pressure.line.is_empty();
+        // Who waits already comes first, but for who has waited before, and looks for another server now.
+        let is_new = desk.tried.is_empty() && self.in_pool.is_none();
+        let waits = is_new && !self.site.shared.pressure.line.is_empty();
         if !waits && let Room::Taken(index, lease) = self.try_lease(connection, desk)? {
             return Ok((index, lease));
         }
-        if !desk.tried.is_empty() {
-            return Err(self.nobody_left());
-        }
+        self.is_waiting = true;
         // In a box: few requests need the room.
-        Box::pin(self.wait(connection, desk)).await
+        let leased = Box::pin(self.wait(connection, desk)).await;
+        self.is_waiting = false;
+        leased
     }
 
     /// Takes room, if there is some at this moment.
@@ -187,8 +205,7 @@ impl<'a> Attempts<'a> {
         for _ in 0..RACES_MAX {
             let index = match self.pick(connection, desk) {
                 Ok(index) => index,
-                // Full servers are not picked.
-                Err(_) if desk.tried.is_empty() && self.link.picker.borrow().knows_servers() => break,
+                Err(_) if self.all_are_full(desk) => break,
                 Err(end) => return Err(end),
             };
             let link = &self.link.servers[index.get()];
@@ -197,15 +214,24 @@ impl<'a> Attempts<'a> {
                 return Ok(Room::Taken(index, lease));
             }
             let waits = self.site.queue.is_some() && desk.tried.is_empty();
-            if self.sticky.as_mut().is_some_and(|sticky| sticky.full(index, waits)) {
+            if self.sticky.as_mut().is_some_and(|sticky| sticky.full(&self.site.pool, index, waits)) {
                 break;
             }
         }
-        // Who waits for a server holds no room in the pool.
-        if desk.tried.is_empty() {
-            self.in_pool = None;
+        // Who waits for a server holds no room in the pool. That this has become free is no news to who waits itself.
+        if let Some(unused) = self.in_pool.take_if(|_| desk.tried.is_empty()) {
+            if self.is_waiting { unused.leave_quietly() } else { drop(unused) }
         }
         Ok(Room::None)
+    }
+
+    /// No server was picked: whether that is because none has room, of those that the request could go to.
+    fn all_are_full(&self, desk: &Desk) -> bool {
+        if desk.tried.is_empty() {
+            return self.link.picker.borrow().knows_servers();
+        }
+        let pool = &self.site.pool;
+        pool.indices().any(|index| pool.member(index).is_available() && !desk.tried.contains(&index))
     }
 
     /// Waits in the line until there is room.
@@ -215,25 +241,26 @@ impl<'a> Attempts<'a> {
         desk: &mut Desk,
     ) -> Result<(ServerIndex, Lease), End> {
         let worker = Rc::clone(&connection.worker);
-        let site = self.site;
+        let (site, link) = (self.site, self.link);
         let full = |why: &str| End::busy(format!("no server of pool `{}` has room{why}", site.pool.name()));
         let Some(queue) = site.queue else {
             worker.counters.reached(Limit::NoRoom);
             return Err(full(""));
         };
-        // Who waits for one server must not keep others from theirs: it has no turn, but looks now and then.
-        let goes_home = self.sticky.as_ref().is_some_and(sticky::Session::goes_home);
-        let Some(standing) = Standing::new(&site.shared, &self.link.line, worker.index, queue, goes_home)
-        else {
-            worker.counters.reached(Limit::QueueMax);
-            return Err(full(&format!(", and {} requests wait already", queue.max)));
+        let stand = |beside| {
+            let standing = Standing::new(&site.shared, &link.line, worker.index, queue, beside);
+            standing.ok_or_else(|| {
+                worker.counters.reached(Limit::QueueMax);
+                full(&format!(", and {} requests wait already", queue.max))
+            })
         };
+        let goes_home = |attempts: &Self| attempts.sticky.as_ref().is_some_and(sticky::Session::goes_home);
+        let mut standing = stand(goes_home(self))?;
         let until_ms = worker.deadlines.recent_ms() + milliseconds(queue.timeout);
         poll_fn(|context| {
-            let is_first = goes_home || standing.is_first(context.waker());
-            // Servers that were full a moment ago are asked again only when the clock has moved on.
+            let may_look = standing.may_look(context.waker());
             worker.deadlines.now();
-            if is_first {
+            if may_look {
                 match self.try_lease(connection, desk) {
                     Ok(Room::Taken(index, lease)) => return Poll::Ready(Ok((index, lease))),
                     Ok(Room::None) => {}
@@ -243,6 +270,14 @@ impl<'a> Attempts<'a> {
             if is_gone(&mut connection.wire, context) {
                 return Poll::Ready(Err(End::Gone));
             }
+            if standing.ticket.is_none() && !goes_home(self) {
+                // The server that it waited for takes no more clients of its own: any other will do.
+                standing = match stand(false) {
+                    Ok(standing) => standing,
+                    Err(end) => return Poll::Ready(Err(end)),
+                };
+                context.waker().wake_by_ref();
+            }
             let left_ms = until_ms.saturating_sub(worker.deadlines.recent_ms());
             if left_ms == 0 {
                 worker.counters.reached(Limit::QueueTimeout);
@@ -250,7 +285,7 @@ impl<'a> Attempts<'a> {
             }
             // The first looks now and then by itself: servers come up, and limits change, without a bell.
             let left = Duration::from_millis(left_ms);
-            connection.deadline.set(if is_first { left.min(TICK) } else { left });
+            connection.deadline.set(if may_look { left.min(TICK) } else { left });
             Poll::Pending
         })
         .await

@@ -10,7 +10,7 @@ use weir_net::{Buffer, Deadline, stream::is_exhaustion};
 
 use super::Duplicate;
 use crate::{
-    attempt::{Entered, InPool, count_unreachable, reach},
+    attempt::{InPool, count_unreachable, reach},
     counters::{Limit, MirrorOutcome},
     engine::Worker,
     h1::{Body, ResponseParser},
@@ -77,7 +77,7 @@ impl Duplicate {
         if let Some(prequal) = &link.prequal {
             prequal.prepare(link, worker);
         }
-        let ask = Ask { key: self.key, tried: &[], now_ms: worker.deadlines.recent_ms() };
+        let ask = Ask { key: self.key, tried: &[], now_ms: worker.deadlines.recent_ms(), insists: false };
         let index = link.picker.borrow_mut().pick(&site.pool, &ask, &mut worker.rng.borrow_mut())?;
         let max = site.pool.member(index).in_flight_max;
         Lease::limited(&link.servers[index.get()], worker.index, max)
@@ -218,14 +218,16 @@ async fn connect(worker: &Rc<Worker>, site: &PoolSite, lease: Lease) -> Result<U
         }
         Err(lease) => lease,
     };
-    let pending = |max| Entered::new(&site.shared.pressure.pending, max).ok_or(MirrorOutcome::NoServer);
-    let _pending = site.breaker.pending_max.map(pending).transpose()?;
     let deadline = own_deadline(worker).await;
     match reach(worker, &deadline, site, &lease.link, site.connect_timeout).await {
         Ok(reached) => Ok(reached.upstream(lease, now_ms)),
         Err(error) if is_exhaustion(&error) => {
             worker.counters.reached(Limit::FileDescriptors);
             Err(MirrorOutcome::Failed)
+        }
+        Err(error) if error.kind() == io::ErrorKind::QuotaExceeded => {
+            worker.counters.reached(Limit::MaxPending);
+            Err(MirrorOutcome::NoServer)
         }
         Err(error) => {
             if error.kind() == io::ErrorKind::TimedOut {

@@ -117,15 +117,15 @@ impl<'a> Relay<'a> {
         won
     }
 
-    fn second_is_under_way(&self) -> bool {
+    pub(super) fn second_is_under_way(&self) -> bool {
         self.hedge.as_ref().is_some_and(|hedge| matches!(hedge.stage, Stage::UnderWay(_)))
     }
 
-    /// The first request has failed: waits for the answer of the second, if there is one. True: it has come.
+    /// The first request has failed: waits for the answer of the second. True: it has come.
     pub(super) async fn second_answers(&mut self) -> bool {
-        if !self.second_is_under_way() {
-            return false;
-        }
+        // What was this attempt's time is over; all of the request's is not.
+        let left = Duration::from_millis(self.attempts.left_ms(self.connection));
+        self.connection.deadline.set(left);
         poll_fn(|context| {
             let won = self.poll_hedge(context);
             let waits = self.second_is_under_way() && !self.connection.deadline.expired();
@@ -156,6 +156,21 @@ impl<'a> Relay<'a> {
     }
 }
 
+/// A second request that nobody waits for any more, unless its answer was taken.
+struct Asked {
+    upstream: Option<Upstream>,
+    worker: Rc<Worker>,
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        if let Some(upstream) = &mut self.upstream {
+            upstream.outrun(&self.worker.deadlines);
+            upstream.wire.reset_when_closed();
+        }
+    }
+}
+
 /// Sends a request without a body, and waits for the head of an answer that is no error.
 async fn ask(
     attempts: &Attempts<'_>,
@@ -166,10 +181,14 @@ async fn ask(
 ) -> Option<Second> {
     let deadline = worker.deadlines.register();
     deadline.belongs_to(poll_fn(|context| Poll::Ready(context.waker().clone())).await);
-    let mut upstream = attempts.reach_second(&worker, &deadline, lease).await?;
+    let upstream = attempts.reach_second(&worker, &deadline, lease).await;
+    let mut asked = Asked { upstream, worker };
+    let worker = Rc::clone(&asked.worker);
+    let upstream = asked.upstream.as_mut()?;
     let mut nothing = Pump::nothing();
-    let wire = &mut upstream.wire;
-    write_head(wire, &mut head, None, &mut nothing, None, More::Body, || false).await.ok()?;
+    // Its time is that of the first, beside which it is polled.
+    let never = || false;
+    write_head(&mut upstream.wire, &mut head, None, &mut nothing, None, More::Body, never).await.ok()?;
     upstream.sent(&worker.deadlines);
     let (mut response, mut reply) = (ResponseHead::default(), None::<Buffer>);
     for _ in 0..=INTERIM_RESPONSES_MAX {
@@ -185,7 +204,7 @@ async fn ask(
             return None;
         }
         if response.status >= 200 {
-            return Some(Second { upstream, response, reply });
+            return Some(Second { upstream: asked.upstream.take()?, response, reply });
         }
         // Who waits for the first server's answer is not told of what the second one's may be.
         if let Some(reply) = &mut reply {

@@ -49,7 +49,7 @@ impl Relay<'_> {
                 return Poll::Ready(Err(end));
             }
             if was_waiting && self.client == ClientWatch::HalfClosed {
-                let left = Duration::from_millis(self.attempts.left_ms(self.connection));
+                let (left, _) = self.time_left();
                 self.connection.deadline.set(HALF_CLOSE_PATIENCE.min(left));
             }
             if self.connection.deadline.expired() {
@@ -134,7 +134,7 @@ impl Relay<'_> {
         }
         let connection = &mut *self.connection;
         let in_use = if self.desk.request.body == BodyLength::None { self.desk.request.len } else { 0 };
-        if connection.buffered() > in_use {
+        if connection.buffered() > in_use || self.desk.kept.has_more() {
             self.client = ClientWatch::Pipelining;
             return Ok(());
         }
@@ -155,7 +155,12 @@ impl Relay<'_> {
         if space.is_full() {
             self.client = ClientWatch::Pipelining;
         } else {
-            match stream.poll_read(context, &mut space) {
+            // What comes behind a request that may be sent again must be there again behind it.
+            let read = match self.desk.kept.is_whole() {
+                true => self.desk.kept.read(context, &mut connection.wire, &mut space),
+                false => connection.wire.poll_read(context, &mut space),
+            };
+            match read {
                 Poll::Pending => {}
                 Poll::Ready(Ok(0)) => self.client = ClientWatch::HalfClosed,
                 Poll::Ready(Ok(_)) => self.client = ClientWatch::Pipelining,
@@ -168,8 +173,9 @@ impl Relay<'_> {
 
     /// The deadline has come: for a client that may be gone, for the body, or for the answer.
     fn overdue(&mut self, context: &mut Context<'_>) -> Result<Option<Failure>, End> {
+        let is_over = self.time_left().0.is_zero();
         match self.client {
-            ClientWatch::HalfClosed if self.desk.request.version == Version::Http11 => {
+            ClientWatch::HalfClosed if !is_over && self.desk.request.version == Version::Http11 => {
                 self.client = ClientWatch::Asked;
                 self.connection.deadline.set(HALF_CLOSE_ECHO);
                 match self.connection.wire.poll_write(context, b"HTTP/1.1 100 Continue\r\n\r\n") {
@@ -178,7 +184,7 @@ impl Relay<'_> {
                     _ => Err(End::Gone),
                 }
             }
-            ClientWatch::HalfClosed | ClientWatch::Asked => {
+            ClientWatch::HalfClosed | ClientWatch::Asked if !is_over => {
                 if matches!(&self.connection.wire, Wire::Http1(stream) if stream.is_broken()) {
                     return Err(End::Gone);
                 }
@@ -195,7 +201,7 @@ impl Relay<'_> {
                 })
             }
             _ => {
-                let is_first = self.is_first_deadline;
+                let (_, is_first) = self.time_left();
                 self.reached(if is_first { Limit::PerTryTimeout } else { Limit::ResponseTimeout });
                 if let Wire::Http2(stream) = &self.upstream.wire {
                     // Whether the server is slow or the connection is dead cannot be told: others had better not try.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::*;
-use crate::Rng;
+use crate::{Rng, ejection::Cause};
 
 const SIZE: usize = 8;
 
@@ -13,6 +13,10 @@ const SIZE: usize = 8;
 #[derive(Debug, Clone)]
 enum Event {
     Health(usize, Health),
+    /// Taken out for what traffic has shown, or in again.
+    Ejected(usize, bool),
+    /// A live weight in percent; 0 drains.
+    LiveWeight(usize, u16),
     /// A request that tried these before. It stays in flight.
     Pick {
         tried: Vec<usize>,
@@ -33,6 +37,8 @@ fn event() -> impl Strategy<Value = Event> {
     let health = select(vec![Health::Unknown, Health::Up, Health::Down, Health::Down]);
     prop_oneof![
         3 => (0..SIZE, health).prop_map(|(number, health)| Event::Health(number, health)),
+        1 => (0..SIZE, any::<bool>()).prop_map(|(number, is_out)| Event::Ejected(number, is_out)),
+        1 => (0..SIZE, select(vec![0, 50, 100])).prop_map(|(number, percent)| Event::LiveWeight(number, percent)),
         6 => (vec(0..SIZE, 0..4), any::<Option<u64>>()).prop_map(|(tried, key)| Event::Pick { tried, key }),
         1 => parts().prop_map(Event::Reload),
     ]
@@ -43,12 +49,16 @@ fn allowed(fleet: &Fleet, parts: &[Part], when_all_down: WhenAllDown, tried: &[u
     let numbers = |is_in: &dyn Fn(&Part) -> bool| -> BTreeSet<usize> {
         parts.iter().filter(|part| part.weight > 0 && is_in(part)).map(|part| part.number).collect()
     };
-    let is_up = |part: &Part| fleet.servers[part.number].health() == Health::Up;
+    let is_up = |part: &Part| {
+        let server = &fleet.servers[part.number];
+        server.health() == Health::Up && server.ejected().is_none() && !server.is_draining()
+    };
     let primaries = numbers(&|part| is_up(part) && !part.backup);
     let backups = numbers(&|part| is_up(part) && part.backup);
 
     let none_is_up = primaries.is_empty() && backups.is_empty();
-    let all = numbers(&|_| none_is_up && when_all_down == WhenAllDown::Spread);
+    let is_draining = |part: &Part| fleet.servers[part.number].is_draining();
+    let all = numbers(&|part| none_is_up && when_all_down == WhenAllDown::Spread && !is_draining(part));
     let untried = |numbers: BTreeSet<usize>| numbers.into_iter().filter(|n| !tried.contains(n)).collect();
     let tiers: [BTreeSet<usize>; 3] = [untried(primaries), untried(backups), untried(all)];
     tiers.into_iter().find(|tier| !tier.is_empty()).unwrap_or_default()
@@ -68,6 +78,12 @@ fn check(
     for event in events {
         match event {
             Event::Health(number, health) => fleet.set(*number, *health),
+            Event::Ejected(number, is_out) => {
+                fleet.servers[*number].set_ejected(is_out.then_some(Cause::Errors));
+            }
+            Event::LiveWeight(number, percent) => {
+                fleet.servers[*number].set_weight_percent(*percent);
+            }
             Event::Reload(new) => {
                 parts = new.clone();
                 let new = fleet.pool_of(algorithm, when_all_down, &parts);
@@ -77,8 +93,11 @@ fn check(
             Event::Pick { tried, key } => {
                 let indices = pool.indices().filter(|&index| tried.contains(&number(&pool, index)));
                 let tried_indices: Vec<ServerIndex> = indices.collect();
-                let picked =
-                    picker.pick(&pool, &Ask { key: *key, tried: &tried_indices, now_ms: 0 }, &mut rng);
+                let picked = picker.pick(
+                    &pool,
+                    &Ask { key: *key, tried: &tried_indices, now_ms: 0, ..Ask::default() },
+                    &mut rng,
+                );
                 let allowed = allowed(&fleet, &parts, when_all_down, tried);
                 match picked {
                     Some(index) => {
