@@ -326,6 +326,7 @@ impl<'a> Relay<'a> {
     }
 
     /// The head of the request, as the server at this address gets it.
+    #[inline]
     fn write_request(&self, head: &mut Vec<u8>, host_default: SocketAddr) {
         let (connection, listener) = (&*self.connection, self.listener);
         let handshake = self.wish.handshake();

@@ -86,6 +86,8 @@ pub(crate) struct ServerLink {
     pub(crate) counters: Arc<ServerCounters>,
     /// The picker that is to be told of its requests: that of the snapshot which holds now, whichever they began in.
     seat: RefCell<Seat>,
+    /// What is to be told of each request. Apart from the seat, for it is asked several times per request.
+    habits: Cell<Habits>,
     /// What all workers share of its pool.
     shared: Arc<PoolShared>,
     idle: RefCell<Vec<Idle>>,
@@ -100,6 +102,11 @@ pub(crate) struct ServerLink {
 struct Seat {
     pool: Weak<PoolLink>,
     index: ServerIndex,
+}
+
+/// Who wants to know what of the requests of a server.
+#[derive(Debug, Clone, Copy, Default)]
+struct Habits {
     wants: Wants,
     judged_by: JudgedBy,
     /// Its answers say what it has to do.
@@ -139,7 +146,7 @@ pub(crate) struct Lease {
 impl Lease {
     pub(crate) fn new(link: &Rc<ServerLink>, worker: usize) -> Self {
         link.server.begin(worker);
-        if link.seat.borrow().wants.counts {
+        if link.habits.get().wants.counts {
             link.tell(|picker, index| picker.begin(index));
         }
         Self { link: Rc::clone(link), worker, has_place: false }
@@ -159,7 +166,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.link.server.end(self.worker);
-        if self.link.seat.borrow().wants.counts {
+        if self.link.habits.get().wants.counts {
             self.link.tell(|picker, index| picker.end(index));
         }
         if self.has_place {
@@ -223,7 +230,7 @@ impl Upstream {
     /// The request has gone out.
     pub(crate) fn sent(&mut self, deadlines: &Deadlines) {
         self.is_awaited = true;
-        if self.lease.link.seat.borrow().wants_times() {
+        if self.lease.link.habits.get().wants_times() {
             self.sent = Some(deadlines.now());
         }
     }
@@ -276,18 +283,28 @@ impl ServerLink {
 
     /// The head of an answer has come.
     pub(crate) fn listen(&self, response: &ResponseHead, text: &[u8], deadlines: &Deadlines) {
-        if self.seat.borrow().says_load {
+        if self.habits.get().says_load {
             self.heard.listen(self, response, text, deadlines.recent_ms());
         }
     }
 
     /// Tells whoever wants to know what came of a request: the algorithm, and who judges the server. `sent` is when it went
     /// out, if that was noted.
+    #[inline]
     fn observe(&self, sent: Option<Duration>, came: Came, deadlines: &Deadlines) {
-        let (wants, judged_by) = {
-            let seat = self.seat.borrow();
-            (seat.wants, seat.judged_by)
-        };
+        let habits = self.habits.get();
+        if !habits.wants_times() && sent.is_none() {
+            // Most pools: whether it was good is all that is counted.
+            if habits.judged_by.outcomes && came != Came::Nothing {
+                self.server.count(self.worker, came == Came::Failure, None);
+            }
+            return;
+        }
+        self.observe_time(sent, came, deadlines);
+    }
+
+    fn observe_time(&self, sent: Option<Duration>, came: Came, deadlines: &Deadlines) {
+        let Habits { wants, judged_by, .. } = self.habits.get();
         let now = if sent.is_some() || wants.answers { deadlines.now() } else { Duration::ZERO };
         let latency_us = sent.map(|sent| now.saturating_sub(sent).as_micros().min(u32::MAX.into()) as u32);
         if judged_by.outcomes {
@@ -332,7 +349,7 @@ enum Came {
     Nothing,
 }
 
-impl Seat {
+impl Habits {
     fn wants_times(&self) -> bool {
         self.wants.answers || self.judged_by.times
     }
@@ -360,13 +377,8 @@ impl World {
                 server: Arc::clone(server),
                 worker,
                 counters: Arc::clone(&pool.servers[index][worker]),
-                seat: RefCell::new(Seat {
-                    pool: Weak::new(),
-                    index: ServerIndex(0),
-                    wants: Wants::default(),
-                    judged_by: JudgedBy::default(),
-                    says_load: false,
-                }),
+                seat: RefCell::new(Seat { pool: Weak::new(), index: ServerIndex(0) }),
+                habits: Cell::default(),
                 shared: Arc::clone(&pool.shared),
                 idle: RefCell::default(),
                 heard: Heard::default(),
@@ -385,8 +397,8 @@ impl World {
             for (index, server) in pool.pool.indices().zip(&linked.servers) {
                 let judged_by = pool.judged_by;
                 let says_load = linked.prequal.as_ref().is_some_and(|prequal| prequal.listens());
-                let (pool, wants) = (Rc::downgrade(&linked), linked.wants);
-                *server.seat.borrow_mut() = Seat { pool, index, wants, judged_by, says_load };
+                server.habits.set(Habits { wants: linked.wants, judged_by, says_load });
+                *server.seat.borrow_mut() = Seat { pool: Rc::downgrade(&linked), index };
             }
             linked
         });

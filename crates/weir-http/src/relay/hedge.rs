@@ -62,7 +62,14 @@ pub(super) struct Second {
 
 impl<'a> Relay<'a> {
     /// The request has gone out: from here on the time runs after which a second one is worth it.
+    #[inline]
     pub(super) fn begin_hedge(&mut self) {
+        if self.route.route.hedge.is_some() {
+            self.begin_hedge_if_allowed();
+        }
+    }
+
+    fn begin_hedge_if_allowed(&mut self) {
         let (Some(settings), Some(memory)) = (self.route.route.hedge, &self.attempts.route_link.hedging)
         else {
             return;

@@ -226,6 +226,7 @@ pub(crate) struct Into<'a> {
 }
 
 /// The head of the next response, or why there is none.
+#[inline]
 pub(crate) fn poll_response(
     context: &mut Context<'_>,
     wire: &mut Wire,
