@@ -11,6 +11,7 @@ mod listener;
 mod named;
 mod overload;
 mod pool;
+mod rehearsal;
 mod resilience;
 mod route;
 mod shadow;

@@ -9,6 +9,7 @@ pub(crate) mod factor;
 pub(crate) mod header;
 pub(crate) mod host;
 pub(crate) mod number;
+pub(crate) mod part;
 pub(crate) mod path;
 pub(crate) mod pattern;
 mod plain;
@@ -47,6 +48,8 @@ pub(crate) enum Kind {
     CountOrAuto { min: u64, max: u64 },
     /// `20%`: a whole number of hundredths, and its limits.
     Share { min: u64, max: u64 },
+    /// `0.1%`: a share of all requests.
+    Part,
     /// `3x`: how many times as much.
     Factor,
     /// `true` or `false`.
@@ -201,6 +204,7 @@ impl Kind {
             Kind::Count { min, max } => number::count(text, min, max, "").map(Value::Number),
             Kind::CountOrAuto { min, max } => number::count(text, min, max, "`auto` or ").map(Value::Number),
             Kind::Share { min, max } => number::share(text, min, max).map(Value::Number),
+            Kind::Part => part::part(text).map(Value::Number),
             Kind::Factor => factor::factor(text).map(Value::Number),
             Kind::Bool => plain::boolean(text).map(Value::Bool),
             Kind::Word(words) => word(text, words, scalar.quoted).map(Value::Word),
@@ -258,6 +262,7 @@ impl Kind {
             Kind::Count { .. } => "a whole number",
             Kind::CountOrAuto { .. } => "`auto` or a whole number",
             Kind::Share { .. } => "a share like `20%`",
+            Kind::Part => "a share like `10%` or `0.1%`",
             Kind::Factor => "a factor like `3x`",
             Kind::Bool => "`true` or `false`",
             Kind::Word(words) => return listed(words),

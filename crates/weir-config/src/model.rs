@@ -10,6 +10,7 @@ mod eject;
 mod health;
 mod http;
 mod overload;
+mod rehearsal;
 mod resilience;
 mod sticky;
 mod tls;
@@ -23,6 +24,7 @@ pub use eject::*;
 pub use health::*;
 pub use http::*;
 pub use overload::*;
+pub use rehearsal::*;
 pub use resilience::*;
 pub use sticky::*;
 pub use tls::*;
@@ -170,6 +172,10 @@ pub struct Route {
     pub retry: Retry,
     /// A second request when the first is slow.
     pub hedge: Option<Hedge>,
+    /// Copies for another pool.
+    pub mirror: Option<Mirror>,
+    /// Faults made on purpose.
+    pub faults: Option<Faults>,
 }
 
 /// `match`: all that is written must hold.

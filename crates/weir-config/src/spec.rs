@@ -11,6 +11,7 @@ mod health;
 mod listener;
 mod overload;
 mod pool;
+mod rehearsal;
 mod resilience;
 mod root;
 mod route;

@@ -39,7 +39,18 @@ pub(crate) struct ListenerEntry {
     /// As written: the identity, with the name where the port is 0.
     bind: SocketAddr,
     pub(crate) counters: PerWorker<ListenerCounters>,
-    pub(crate) routes: Vec<(String, PerWorker<RouteCounters>)>,
+    pub(crate) routes: Vec<RouteEntry>,
+}
+
+/// A route of a listener.
+#[derive(Debug)]
+pub(crate) struct RouteEntry {
+    pub(crate) name: String,
+    pub(crate) counters: PerWorker<RouteCounters>,
+    /// Its requests are copied.
+    pub(crate) has_mirror: bool,
+    /// Faults are made on purpose.
+    pub(crate) has_faults: bool,
 }
 
 /// A pool and its servers.
@@ -114,11 +125,16 @@ impl Registry {
         let known: HashMap<&str, &PerWorker<RouteCounters>> = before
             .iter()
             .flat_map(|entry| &entry.routes)
-            .map(|(name, counters)| (name.as_str(), counters))
+            .map(|entry| (entry.name.as_str(), &entry.counters))
             .collect();
         let routes = listener.routes.iter().map(|route| {
             let counters = known.get(route.name.as_str()).map(|counters| Arc::clone(counters));
-            (route.name.clone(), counters.unwrap_or_else(|| self.blocks()))
+            RouteEntry {
+                name: route.name.clone(),
+                counters: counters.unwrap_or_else(|| self.blocks()),
+                has_mirror: route.mirror.is_some(),
+                has_faults: route.faults.is_some(),
+            }
         });
         ListenerEntry {
             id,

@@ -15,7 +15,7 @@ use weir_balance::{Member, Pool, ejection::Rules, sticky::Places};
 use weir_check::{PoolTargets, Speech, Target};
 use weir_config::{AccessLog, Config, Eject, Hsts, Listener, LogTarget, OwnCookie, PoolProtocol};
 use weir_http::{
-    CookieSite, JudgedBy, ListenerSite, PoolSite, RouteSite, Site, StickyBy, StickySite, TlsSite,
+    CookieSite, JudgedBy, ListenerSite, MirrorSite, PoolSite, RouteSite, Site, StickyBy, StickySite, TlsSite,
 };
 use weir_route::Table;
 use weir_tls::{Seals, acme::Challenges};
@@ -161,10 +161,11 @@ fn listeners(config: &Config, registry: &Registry, tls: &Tls) -> Vec<ListenerSit
                 .iter()
                 .zip(&entry.routes)
                 .zip(splits)
-                .map(|((route, (_, counters)), seals)| RouteSite {
+                .map(|((route, entry), seals)| RouteSite {
                     route: route.clone(),
                     split_sticky: split_site(route, seals.as_ref()),
-                    counters: Arc::clone(counters),
+                    mirror: MirrorSite::of(route),
+                    counters: Arc::clone(&entry.counters),
                 })
                 .collect(),
             counters: Arc::clone(&entry.counters),

@@ -13,8 +13,8 @@ runtime: { workers: 1, max_connections: 8, state_dir: FOLDER/state }
 certificates:
   file: { cert: FOLDER/cert.pem }
   auto: { acme: { domains: [a.example], directory: \"https://127.0.0.1:1/\", ca: FOLDER/cert.pem } }
-listeners: [{ bind: \"127.0.0.1:0\", tls: { certificates: [file, auto] }, pool: web }]
-pools: { web: { servers: [\"127.0.0.1:1\"], health: { agent: { port: 1 } }, sticky: { table: client_ip } } }
+listeners: [{ bind: \"127.0.0.1:0\", tls: { certificates: [file, auto] }, routes: [{ pool: web, mirror: { pool: shadow }, faults: { abort: { share: 1% } } }] }]
+pools: { shadow: { servers: [\"127.0.0.1:1\"], health: none }, web: { servers: [\"127.0.0.1:1\"], health: { agent: { port: 1 } }, sticky: { table: client_ip }, adaptive_concurrency: {} } }
 ";
 
 /// A type and the names of all labels.

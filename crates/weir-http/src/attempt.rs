@@ -20,9 +20,9 @@ pub(crate) use self::{
     kept::{Keeping, Kept},
     overload::OwnLimit,
     retry::Failure,
-    room::OwnLine,
+    room::{InPool, OwnLine, is_gone},
 };
-use self::{overload::Place, retry::Entered, room::InPool};
+use self::{overload::Place, retry::Entered};
 pub use self::{overload::ShownLimit, room::PoolShared};
 use crate::{
     connection::Connection,
@@ -396,20 +396,20 @@ impl<'a> Attempts<'a> {
 }
 
 /// Counts and tells that a server could not be reached.
-fn count_unreachable(worker: &Worker, link: &ServerLink) {
+pub(crate) fn count_unreachable(worker: &Worker, link: &ServerLink) {
     link.counters.connect_failures.add(1);
     link.unreachable(&worker.deadlines);
     (worker.shared.on_connect_failure)(&link.server);
 }
 
 /// What a request goes out on.
-enum Reached {
+pub(crate) enum Reached {
     Alone(Stream),
     Shared(multiplex::Stream),
 }
 
 impl Reached {
-    fn upstream(self, lease: Lease, now_ms: u64) -> Upstream {
+    pub(crate) fn upstream(self, lease: Lease, now_ms: u64) -> Upstream {
         match self {
             Self::Alone(stream) => Upstream::fresh(stream, lease, now_ms),
             Self::Shared(stream) => Upstream::shared(stream, lease),
@@ -418,7 +418,7 @@ impl Reached {
 }
 
 /// A connection to the server, or a stream on one.
-async fn reach(
+pub(crate) async fn reach(
     worker: &Rc<Worker>,
     deadline: &Deadline,
     site: &PoolSite,

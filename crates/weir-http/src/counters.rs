@@ -106,6 +106,81 @@ pub struct RouteCounters {
     pub response_bytes: Counter,
     /// Answers to calls of gRPC.
     pub grpc_answers: GrpcAnswers,
+    /// Requests that were drawn to be copied.
+    pub mirrored: MirrorCounters,
+    /// Requests that were made to wait.
+    pub delayed: Counter,
+    /// Requests that were answered with an error on purpose.
+    pub aborted: Counter,
+}
+
+/// What became of a request that was drawn to be copied for a mirror.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MirrorOutcome {
+    /// The copy was answered.
+    Answered,
+    /// No server could be reached, or there was no acceptable answer.
+    Failed,
+    /// There was no whole answer within `timeout`.
+    Late,
+    /// No server of the pool is up and has room.
+    NoServer,
+    /// Not copied: as many copies are under way as may be.
+    Full,
+    /// Not copied: the worker holds as many bytes of copies as it may.
+    Memory,
+    /// Not copied: the body is longer than `max_body_bytes`.
+    Body,
+    /// Not copied: the body never came whole.
+    Incomplete,
+    /// Not copied: it asks for another protocol.
+    Protocol,
+}
+
+impl MirrorOutcome {
+    /// All, in the order of their counters.
+    pub const ALL: [MirrorOutcome; 9] = [
+        Self::Answered,
+        Self::Failed,
+        Self::Late,
+        Self::NoServer,
+        Self::Full,
+        Self::Memory,
+        Self::Body,
+        Self::Incomplete,
+        Self::Protocol,
+    ];
+
+    /// The word in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Failed => "failed",
+            Self::Late => "late",
+            Self::NoServer => "no_server",
+            Self::Full => "full",
+            Self::Memory => "memory",
+            Self::Body => "body",
+            Self::Incomplete => "incomplete",
+            Self::Protocol => "protocol",
+        }
+    }
+}
+
+/// What became of copies.
+#[derive(Debug, Default)]
+pub struct MirrorCounters([Counter; MirrorOutcome::ALL.len()]);
+
+impl MirrorCounters {
+    /// Counts one.
+    pub(crate) fn count(&self, outcome: MirrorOutcome) {
+        self.0[outcome as usize].add(1);
+    }
+
+    /// The counter of this outcome.
+    pub fn of(&self, outcome: MirrorOutcome) -> &Counter {
+        &self.0[outcome as usize]
+    }
 }
 
 /// One server in one worker.
@@ -309,6 +384,12 @@ pub enum Limit {
     PerTryTimeout,
     KeptBodies,
     AdaptiveConcurrency,
+    MirrorMax,
+    MirrorBody,
+    MirrorBytes,
+    MirrorTimeout,
+    MirrorAnswer,
+    FaultsMax,
 }
 
 /// A counter for each limit.
@@ -324,7 +405,7 @@ impl Default for Limits {
 
 impl Limit {
     /// All, in the order of their counters.
-    pub const ALL: [Limit; 34] = [
+    pub const ALL: [Limit; 40] = [
         Limit::MaxConnections,
         Limit::MaxConnectionsPerWorker,
         Limit::FileDescriptors,
@@ -359,6 +440,12 @@ impl Limit {
         Limit::PerTryTimeout,
         Limit::KeptBodies,
         Limit::AdaptiveConcurrency,
+        Limit::MirrorMax,
+        Limit::MirrorBody,
+        Limit::MirrorBytes,
+        Limit::MirrorTimeout,
+        Limit::MirrorAnswer,
+        Limit::FaultsMax,
     ];
 
     /// Its name, that of the key that sets it where there is one.
@@ -398,6 +485,12 @@ impl Limit {
             Self::PerTryTimeout => "per_try_timeout",
             Self::KeptBodies => "kept_bodies",
             Self::AdaptiveConcurrency => "adaptive_concurrency",
+            Self::MirrorMax => "mirror.max_requests",
+            Self::MirrorBody => "mirror.max_body_bytes",
+            Self::MirrorBytes => "mirror_bytes",
+            Self::MirrorTimeout => "mirror.timeout",
+            Self::MirrorAnswer => "mirror_answer_bytes",
+            Self::FaultsMax => "faults.delay.max_requests",
         }
     }
 }

@@ -184,7 +184,7 @@ mod tests {
             });
             at += line.len();
         }
-        let mut cuts = Vec::from([text.len()..text.len()]);
+        let mut cuts = Vec::from_iter(std::iter::once(text.len()..text.len()));
         let asked = names.take(&fields, text.as_bytes(), || is_trusted, &mut cuts);
         let mut out = Vec::new();
         crate::forward::run(&mut out, text.as_bytes(), 0..text.len(), &cuts);

@@ -22,6 +22,7 @@ use tokio::{
     task::spawn_local,
 };
 use weir_balance::{Rng, Server};
+use weir_config::Part;
 use weir_net::{
     Buffers, Deadlines, Slots, SlowLane,
     deadline::TICK,
@@ -96,6 +97,8 @@ pub(crate) struct Worker {
     pub(crate) log_lines: RefCell<Vec<u8>>,
     /// What it keeps of requests' bodies, in bytes.
     pub(crate) kept_bytes: Cell<usize>,
+    /// What it holds of copies for mirrors, in bytes.
+    pub(crate) mirrored_bytes: Cell<usize>,
     world: RefCell<Rc<World>>,
     /// Counters of all listeners that connections came from. They outlive the snapshots that name them, and are here so
     /// that no idle connection has to hold them.
@@ -136,6 +139,7 @@ impl Engine {
             path_room: RefCell::default(),
             log_lines: RefCell::default(),
             kept_bytes: Cell::new(0),
+            mirrored_bytes: Cell::new(0),
             listeners: RefCell::default(),
             world: RefCell::new(Rc::new(World::new(site, index, None))),
             draining: Cell::new(false),
@@ -287,6 +291,12 @@ impl Worker {
 
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.get()
+    }
+
+    /// Whether this one is of the share.
+    pub(crate) fn draws(&self, share: Part) -> bool {
+        let whole = Part::WHOLE.0;
+        share.0 >= whole || self.rng.borrow_mut().below(whole.into()) < share.0.into()
     }
 
     /// Counts something of a listener of which a connection has been accepted.

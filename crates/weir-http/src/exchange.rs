@@ -16,10 +16,10 @@ use crate::{
     challenge,
     connection::{Connection, Next},
     counters::Limit,
-    grpc,
+    faults, grpc,
     h1::{Body, Progress, Refusal, RequestParser},
     head::{BodyLength, RequestHead, ResponseHead, Version},
-    relay,
+    mirror, relay,
     site::{ListenerSite, RouteSite},
     sticky,
     upstream::{RouteLink, ServerLink, World},
@@ -136,7 +136,7 @@ fn names_http(buffer: &Buffer) -> bool {
 async fn run(
     connection: &mut Connection,
     desk: &mut Desk,
-    world: &World,
+    world: &Rc<World>,
     listener: &ListenerSite,
     record: &mut Record,
 ) -> Result<Next, End> {
@@ -161,7 +161,9 @@ async fn run(
         }
     };
     record.pool = Some(pool);
+    faults::inject(connection, route).await?;
     sticky::hide(connection, desk, route.0, &world.site.pools[pool.0]);
+    mirror::begin(connection, desk, world, listener, route);
     let mut attempts = Attempts::new(connection, desk, world, pool, route);
     loop {
         let upstream = attempts.connect(connection, desk, record).await?;

@@ -5,14 +5,16 @@
 
 use std::{io, net::SocketAddr, rc::Rc, time::Duration};
 
+use weir_config::Route;
 use weir_net::{Buffer, deadline::milliseconds};
 
 use crate::{
     attempt::{Attempts, Failure},
     connection::{Connection, Next},
     counters::Limit,
+    deadline,
     exchange::{Desk, End, Record},
-    forward::{self, Forwarding},
+    forward::{self, Forwarding, Handshake},
     grpc,
     h1::Body,
     head::BodyLength,
@@ -32,6 +34,7 @@ pub(crate) use answer::Plan;
 use head::{More, write_head};
 use hedge::Hedge;
 use upgrade::Wish;
+pub(crate) use wait::{Into, poll_response};
 
 /// Interim (1xx) responses that one request may get.
 pub(crate) const INTERIM_RESPONSES_MAX: u32 = 16;
@@ -333,20 +336,12 @@ impl<'a> Relay<'a> {
     /// The head of the request, as the server at this address gets it.
     #[inline]
     fn write_request(&self, head: &mut Vec<u8>, host_default: SocketAddr) {
-        let (settings, client) = (&self.listener.settings, self.connection.client);
+        let (connection, listener) = (&*self.connection, self.listener);
+        let handshake = self.wish.handshake();
         let forwarding = Forwarding {
-            route: &self.route.route,
-            text: self.connection.text(),
-            client,
-            scheme: self.connection.scheme(),
-            trusted: settings.trusted_proxies.iter().any(|network| network.contains(&client)),
-            asks_clients: self.listener.tls.as_ref().is_some_and(|tls| tls.asks_clients),
-            identity: self.connection.identity().map(|identity| &**identity),
-            fields: settings.forwarded,
-            host_default,
-            handshake: self.wish.handshake(),
-            cuts: &self.desk.sticky.cuts,
+            handshake,
             deadline: self.attempts.told(self.connection),
+            ..forwarding(connection, self.desk, listener, &self.route.route, host_default)
         };
         forward::request(head, &self.desk.request, &forwarding);
     }
@@ -385,6 +380,31 @@ impl<'a> Relay<'a> {
 
     fn reached(&self, limit: Limit) {
         self.connection.worker.counters.reached(limit);
+    }
+}
+
+/// What the head of a request to a server at this address needs besides what came.
+pub(crate) fn forwarding<'a>(
+    connection: &'a Connection,
+    desk: &'a Desk,
+    listener: &ListenerSite,
+    route: &'a Route,
+    host_default: SocketAddr,
+) -> Forwarding<'a> {
+    let (settings, client) = (&listener.settings, connection.client);
+    Forwarding {
+        route,
+        text: connection.text(),
+        client,
+        scheme: connection.scheme(),
+        trusted: settings.trusted_proxies.iter().any(|network| network.contains(&client)),
+        asks_clients: listener.tls.as_ref().is_some_and(|tls| tls.asks_clients),
+        identity: connection.identity().map(|identity| &**identity),
+        fields: settings.forwarded,
+        host_default,
+        handshake: Handshake::AsItCame,
+        cuts: &desk.sticky.cuts,
+        deadline: deadline::Told::default(),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
     counters::{ListenerCounters, RouteCounters, ServerCounters},
     forward::is_edited,
     h1::HeadLimits,
+    mirror::MirrorSite,
     sticky::{CookieSite, StickySite},
 };
 
@@ -102,6 +103,8 @@ pub struct RouteSite {
     pub route: Route,
     /// Keeps clients on their side of its split.
     pub split_sticky: Option<CookieSite>,
+    /// Where copies of its requests go.
+    pub mirror: Option<MirrorSite>,
     /// One block per worker.
     pub counters: PerWorker<RouteCounters>,
 }

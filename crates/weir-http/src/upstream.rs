@@ -49,6 +49,10 @@ pub(crate) struct RouteLink {
     /// Further attempts.
     pub(crate) budget: RefCell<Budget>,
     pub(crate) hedging: Option<Hedging>,
+    /// Copies for its mirror that are under way.
+    pub(crate) mirrored: Rc<Cell<u32>>,
+    /// Requests that are made to wait.
+    pub(crate) delayed: Cell<u32>,
 }
 
 /// What a worker remembers of a route with `hedge`.
@@ -462,7 +466,7 @@ impl RouteLink {
             budget: RefCell::default(),
             latency: percent(hedge).map(|percent| RefCell::new(Percentile::new(percent))),
         });
-        Self { budget: RefCell::default(), hedging }
+        Self { budget: RefCell::default(), hedging, mirrored: Rc::default(), delayed: Cell::new(0) }
     }
 
     /// Whether it remembers what these settings ask for.

@@ -140,6 +140,8 @@ fn table(matches: impl IntoIterator<Item = Match>) -> Table {
         retry: Retry::default(),
         hedge: None,
         timeout_header: None,
+        mirror: None,
+        faults: None,
     };
     let routes: Vec<Route> = matches.into_iter().map(route).collect();
     Table::new(&routes)

@@ -64,6 +64,8 @@ fn whole(node: &Filled, name: &str, pools: &mut Named, findings: &mut Findings) 
         timeout_header: None,
         retry: Retry::default(),
         hedge: None,
+        mirror: None,
+        faults: None,
     })
 }
 

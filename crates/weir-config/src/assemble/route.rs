@@ -1,6 +1,6 @@
 //! `listeners[].routes[]`.
 
-use super::{Once, listener::networks, named::Named, resilience, sticky, to_u32};
+use super::{Once, listener::networks, named::Named, rehearsal, resilience, sticky, to_u32};
 use crate::{
     Action, HeaderEdits, Match, PathPattern, PoolIndex, Redirect, Respond, Rewrite, Route, ValuePattern,
     fill::first_at,
@@ -14,6 +14,7 @@ pub(super) fn route(node: &Filled, pools: &mut Named, findings: &mut Findings) -
     if matches!(action, Some(Action::Redirect(_) | Action::Respond(_))) {
         no_upstream(node, findings);
     }
+    let mirror = rehearsal::mirror(node, action.as_ref(), pools, findings);
     Route {
         name: node.text("name").unwrap_or_default().to_owned(),
         matches: node.get("match").map(|node| matches(node, findings)).unwrap_or_default(),
@@ -33,13 +34,17 @@ pub(super) fn route(node: &Filled, pools: &mut Named, findings: &mut Findings) -
         timeout_header: node.text("timeout_header").map(str::to_ascii_lowercase),
         retry: resilience::retry(node, findings),
         hedge: resilience::hedge(node),
+        mirror,
+        faults: rehearsal::faults(node, findings),
     }
 }
 
 /// What only concerns a server means nothing where no server is asked.
 fn no_upstream(node: &Filled, findings: &mut Findings) {
     let Some(section) = node.section() else { return };
-    for name in ["rewrite", "request_headers", "timeout", "timeout_header", "retry", "hedge"] {
+    for name in
+        ["rewrite", "request_headers", "timeout", "timeout_header", "retry", "hedge", "mirror", "faults"]
+    {
         if let Some(entry) = section.entry(name) {
             let message = format!("`{name}` has no effect here: this route asks no server");
             findings.error(entry.span, message);

@@ -5,6 +5,7 @@ use crate::{
     PoolIndex, Probe, ValuePattern, WhenAllDown, check, from_servers,
 };
 
+mod rehearsal;
 mod resilience;
 mod sticky;
 mod tls;

@@ -14,6 +14,7 @@ impl Kind {
                 Json::object([("anyOf", Json::List(vec![auto, integer(min, max)]))])
             }
             Kind::Share { .. } => pattern("^[0-9]+%$"),
+            Kind::Part => pattern("^[0-9]+(\\.[0-9]{1,4})?%$"),
             Kind::Factor => pattern("^[0-9]+(\\.[0-9]{1,2})?x$"),
             Kind::Bool => Json::object([("type", Json::text("boolean"))]),
             Kind::Word(words) => {

@@ -2,6 +2,7 @@
 
 use super::{
     Choice, List, Map, Section, Shape, key, later, list,
+    rehearsal::{FAULTS, MIRROR},
     resilience::{HEDGE, RETRY},
     sticky::SPLIT_STICKY,
 };
@@ -44,9 +45,10 @@ pub(super) static ROUTE: Section = Section {
         ),
         key("retry", Shape::Section(&RETRY), "Further attempts after a failure."),
         key("hedge", Shape::Section(&HEDGE), "A second request when the first is slow; without it, none."),
+        key("mirror", Shape::Section(&MIRROR), "Copies of requests for another pool."),
+        key("faults", Shape::Section(&FAULTS), "Faults made on purpose, for rehearsals."),
         later("limits", "Rate limits."),
         later("allow", "The only networks that may use this route."),
-        later("mirror", "A copy of each request for another pool."),
     ],
     choices: &[Choice { keys: &["pool", "split", "redirect", "respond"], needed: true }],
 };

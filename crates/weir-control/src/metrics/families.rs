@@ -18,6 +18,7 @@ use crate::{
 };
 
 mod ejection;
+mod rehearsal;
 mod sticky;
 mod tls;
 
@@ -33,6 +34,7 @@ pub(crate) fn text(state: &State) -> String {
     process(&mut out, state, &registry);
     listeners(&mut out, &registry);
     routes(&mut out, &registry);
+    rehearsal::write(&mut out, &registry);
     servers(&mut out, &registry);
     queues(&mut out, &registry);
     concurrency(&mut out, &registry);
@@ -80,8 +82,8 @@ fn listeners(out: &mut Exposition, registry: &Registry) {
 fn routes(out: &mut Exposition, registry: &Registry) {
     let routes = || {
         registry.listeners.iter().flat_map(|listener| {
-            listener.routes.iter().map(|(name, blocks)| {
-                ([("listener", listener.name.as_str()), ("route", name.as_str())], blocks)
+            listener.routes.iter().map(|entry| {
+                ([("listener", listener.name.as_str()), ("route", entry.name.as_str())], &entry.counters)
             })
         })
     };

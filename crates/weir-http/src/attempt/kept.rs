@@ -1,5 +1,5 @@
 //! A request with a body that may be sent again: all that has been read of it is kept, up to `retry.max_body_bytes`, and given out
-//! once more before the client is read on.
+//! once more before the client is read on. A copy for a mirror reads along.
 
 use std::{
     cell::Cell,
@@ -15,6 +15,7 @@ use crate::{
     counters::Limit,
     engine::Worker,
     head::{BodyLength, RequestHead},
+    mirror::Waiting,
     pump::Source,
     wire::Wire,
 };
@@ -40,6 +41,8 @@ struct Bytes {
     /// The client has sent all, with these trailers.
     end: Option<Option<Vec<u8>>>,
     share: Option<Share>,
+    /// A copy of it that waits for the body.
+    copy: Option<Box<Waiting>>,
 }
 
 /// A part of what a worker may keep.
@@ -90,7 +93,18 @@ impl Kept {
     pub(crate) fn clear(&mut self) {
         if let Some(kept) = &mut self.0 {
             kept.clear();
+            kept.copy = None;
         }
+    }
+
+    /// Gives what is read of the body to a copy too, until that has it whole.
+    pub(crate) fn copy_to(&mut self, copy: Box<Waiting>) {
+        self.0.get_or_insert_default().copy = Some(copy);
+    }
+
+    /// What is read of the body is to go through here.
+    pub(crate) fn listens(&self) -> bool {
+        self.0.as_ref().is_some_and(|kept| kept.share.is_some() || kept.copy.is_some())
     }
 
     /// Everything that has been read of the request can be given out again.
@@ -163,13 +177,17 @@ impl Bytes {
         }
         let before = buffer.len();
         let n = ready!(wire.poll_read(context, buffer))?;
+        let came = &buffer.filled()[before..];
+        self.copy = self.copy.take().and_then(|copy| copy.came(came));
         if n == 0 {
             self.end = Some(None);
+        } else if self.share.is_none() {
+            // Only the copy wanted it.
         } else if self.bytes.len() + n > self.bytes_max {
             // Too long after all.
             self.clear();
         } else {
-            self.bytes.extend_from_slice(&buffer.filled()[before..]);
+            self.bytes.extend_from_slice(came);
             self.at = self.bytes.len();
         }
         Poll::Ready(Ok(n))
@@ -184,7 +202,7 @@ fn copy(bytes: &[u8], buffer: &mut Buffer) -> usize {
     n
 }
 
-/// The client, whose bytes are kept as they are read.
+/// The client, whose bytes are kept or copied as they are read.
 pub(crate) struct Keeping<'a> {
     pub(crate) wire: &'a mut Wire,
     pub(crate) kept: &'a mut Kept,

@@ -134,7 +134,14 @@ impl Drop for Standing<'_> {
 
 /// Room in a pool with `max_requests`.
 #[derive(Debug)]
-pub(super) struct InPool<'a>(&'a PoolShared);
+pub(crate) struct InPool<'a>(&'a PoolShared);
+
+impl<'a> InPool<'a> {
+    /// Takes some, unless `max` requests have it.
+    pub(crate) fn enter(shared: &'a PoolShared, max: u32) -> Option<Self> {
+        shared.pressure.requests.try_enter(max).then_some(Self(shared))
+    }
+}
 
 impl InPool<'_> {
     /// Gives the room back without a word to who waits.
@@ -152,7 +159,7 @@ impl Drop for InPool<'_> {
 }
 
 /// Whether the client is known to have gone. One that has closed its connection in order may still want an answer.
-fn is_gone(wire: &mut Wire, context: &mut Context<'_>) -> bool {
+pub(crate) fn is_gone(wire: &mut Wire, context: &mut Context<'_>) -> bool {
     match wire {
         Wire::Http1(stream) => stream.poll_readable(context).is_ready() && stream.is_broken(),
         Wire::Http2(stream) => stream.poll_gone(context).is_ready(),
@@ -194,10 +201,10 @@ impl<'a> Attempts<'a> {
     /// Takes room, if there is some at this moment.
     fn try_lease(&mut self, connection: &Connection, desk: &Desk) -> Result<Room, End> {
         if let (None, Some(max)) = (&self.in_pool, self.site.breaker.requests_max) {
-            if !self.site.shared.pressure.requests.try_enter(max) {
+            self.in_pool = InPool::enter(&self.site.shared, max);
+            if self.in_pool.is_none() {
                 return Ok(Room::None);
             }
-            self.in_pool = Some(InPool(&self.site.shared));
         }
         for _ in 0..RACES_MAX {
             let index = match self.pick(connection, desk) {

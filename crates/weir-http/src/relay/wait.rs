@@ -74,7 +74,7 @@ impl Relay<'_> {
         let buffers = Rc::clone(&connection.worker.buffers);
         let (upload, to) = (&mut self.upload, &mut self.upstream.wire);
         let buffer = &mut connection.buffer;
-        let polled = if self.desk.kept.is_whole() {
+        let polled = if self.desk.kept.listens() {
             let mut from = Keeping { wire: &mut connection.wire, kept: &mut self.desk.kept };
             upload.poll(context, &mut from, buffer, &buffers, to, &mut progress)
         } else {
@@ -226,17 +226,17 @@ impl Relay<'_> {
 }
 
 /// Where a response's head is read to.
-pub(super) struct Into<'a> {
+pub(crate) struct Into<'a> {
     /// The text of HTTP/1; that of a stream is its own.
-    pub(super) reply: &'a mut Option<Buffer>,
-    pub(super) response: &'a mut ResponseHead,
-    pub(super) to_head: bool,
-    pub(super) limits: HeadLimits,
+    pub(crate) reply: &'a mut Option<Buffer>,
+    pub(crate) response: &'a mut ResponseHead,
+    pub(crate) to_head: bool,
+    pub(crate) limits: HeadLimits,
 }
 
 /// The head of the next response, or why there is none.
 #[inline]
-pub(super) fn poll_response(
+pub(crate) fn poll_response(
     context: &mut Context<'_>,
     wire: &mut Wire,
     buffers: &Rc<Buffers>,
