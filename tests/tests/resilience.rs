@@ -430,7 +430,7 @@ fn sticky_clients_are_not_hedged() {
 fn a_sticky_client_waits_for_its_own_server() {
     let servers = [Gated::start("a"), Gated::start("b")];
     let names = [limited(&servers[0], 1), limited(&servers[1], 1)];
-    let pool = ", sticky: { cookie: W }, queue: { max: 5, timeout: 30s }";
+    let pool = ", sticky: { cookie: W }, queue: { max: 1, timeout: 30s }";
     let weir = Weir::start(&yaml(1, &names, "", pool));
     servers[0].allow(1);
     servers[1].allow(1);
@@ -447,6 +447,7 @@ fn a_sticky_client_waits_for_its_own_server() {
     until("its server is full", || home.working() == 1);
     let mut waiting = stay();
     until("it waits", || queued(&weir) == 1.0);
+    assert_eq!(stay().response().status, 503, "as many wait as may");
     // It keeps nobody from the other server.
     other.allow(1);
     assert_ne!(weir.get("/").text(), first.text());

@@ -83,7 +83,7 @@ impl<'a> Standing<'a> {
     ) -> Option<Self> {
         if beside {
             let arrived = shared.pressure.line.arrive_beside(queue.max);
-            return arrived.then_some(Self { shared, line, worker, ticket: None });
+            return arrived.then(|| Self { shared, line, worker, ticket: None });
         }
         let ticket = shared.pressure.line.arrive(queue.max)?;
         line.0.borrow_mut().push_back((ticket, None));
@@ -139,7 +139,8 @@ pub(crate) struct InPool<'a>(&'a PoolShared);
 impl<'a> InPool<'a> {
     /// Takes some, unless `max` requests have it.
     pub(crate) fn enter(shared: &'a PoolShared, max: u32) -> Option<Self> {
-        shared.pressure.requests.try_enter(max).then_some(Self(shared))
+        // Not made before it has entered: what is dropped leaves.
+        shared.pressure.requests.try_enter(max).then(|| Self(shared))
     }
 }
 
