@@ -380,12 +380,14 @@ impl<'a> Attempts<'a> {
     }
 
     /// What the server is told of the time that is left.
+    #[inline]
     pub(crate) fn told(&self, connection: &Connection) -> Told<'_> {
         let (in_grpc, header) = (self.has_grpc_timeout, self.route.route.timeout_header.as_deref());
-        if in_grpc || header.is_some() {
-            // The clock, not what somebody has read on it a while ago: a deadline may be of few milliseconds.
-            connection.worker.deadlines.now();
+        if !in_grpc && header.is_none() {
+            return Told::default();
         }
+        // The clock, not what somebody has read on it a while ago: a deadline may be of few milliseconds.
+        connection.worker.deadlines.now();
         Told { left_ms: self.left_ms(connection), in_grpc, header }
     }
 

@@ -161,7 +161,9 @@ async fn run(
         }
     };
     record.pool = Some(pool);
-    faults::inject(connection, route).await?;
+    if route.0.route.faults.is_some() {
+        faults::inject(connection, route).await?;
+    }
     sticky::hide(connection, desk, route.0, &world.site.pools[pool.0]);
     mirror::begin(connection, desk, world, listener, route);
     let mut attempts = Attempts::new(connection, desk, world, pool, route);

@@ -91,7 +91,11 @@ impl Attempts<'_> {
     }
 
     /// The request has gone out.
+    #[inline]
     pub(crate) fn has_sent(&self, worker: &Worker) {
+        if self.link.limit.is_none() {
+            return;
+        }
         if let Some(mut place) = self.place.take() {
             place.sent = Some(worker.deadlines.now());
             self.place.set(Some(place));
@@ -99,7 +103,11 @@ impl Attempts<'_> {
     }
 
     /// The head of an answer with this status has come. Errors are no measure of how long work takes: most come fast.
+    #[inline]
     pub(crate) fn has_head(&self, worker: &Worker, status: u16) {
+        if self.link.limit.is_none() {
+            return;
+        }
         self.tell(worker, |limit, now_us, took_us| {
             if status < 500 {
                 limit.sample(now_us, took_us);
@@ -109,7 +117,11 @@ impl Attempts<'_> {
 
     /// What has come of an attempt. Of those without a head, one that ran out of time tells how long it had, and so does a
     /// client that has waited for long.
+    #[inline]
     pub(crate) fn has_ended(&self, worker: &Worker, result: &Result<Outcome, End>) {
+        if self.link.limit.is_none() {
+            return;
+        }
         self.tell(worker, |limit, now_us, took_us| match result {
             Ok(Outcome::Failed { failure: Failure::Timeout, .. }) => limit.sample(now_us, took_us),
             Err(End::Answer(answer)) if answer.status == 504 => limit.sample(now_us, took_us),
@@ -119,8 +131,11 @@ impl Attempts<'_> {
     }
 
     /// The answer goes to the client: nothing is waited for any more.
+    #[inline]
     pub(crate) fn give_place(&self) {
-        drop(self.place.take());
+        if self.link.limit.is_some() {
+            drop(self.place.take());
+        }
     }
 
     fn tell(&self, worker: &Worker, tell: impl FnOnce(&mut Gradient, u64, u32)) {

@@ -235,7 +235,9 @@ pub(crate) struct Into<'a> {
 }
 
 /// The head of the next response, or why there is none.
-#[inline]
+// Most callers are one: the exchange.
+#[allow(clippy::inline_always)]
+#[inline(always)]
 pub(crate) fn poll_response(
     context: &mut Context<'_>,
     wire: &mut Wire,
