@@ -102,5 +102,5 @@ fn streams() {
     client.ping();
     let refused = (0..7).filter(|n| client.so_far(2 * n + 1).reset == Some(code::REFUSED_STREAM)).count();
     assert_eq!(refused, 2);
-    assert_eq!(weir.metrics().limit("max_concurrent_streams"), 2.0);
+    weir.wait_for_limit("max_concurrent_streams", 2.0);
 }

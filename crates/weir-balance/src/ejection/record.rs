@@ -100,8 +100,7 @@ impl Record {
         }
         let others = (pool.0 - pool_then.0).saturating_sub(own);
         let failed = (pool.1 - pool_then.1).saturating_sub(own);
-        // Of a pool in which nobody else has answered, nothing is known.
-        if others == 0 || failed * 2 > others {
+        if failed * 2 > others {
             return None;
         }
         let when = if is_enough { "" } else { ", the first since it came back" };
