@@ -99,7 +99,9 @@ fn run(options: &Options) -> Result<(), String> {
     }
     let mut rows = begin(options)?;
     check_some(&rows)?;
-    let left: Vec<Cell> = cells().filter(|cell| !rows.iter().any(|row| row.cell == *cell)).collect();
+    let mut left: Vec<Cell> = cells().filter(|cell| !rows.iter().any(|row| row.cell == *cell)).collect();
+    // What decides comes first, so that a run that is broken off is worth something.
+    left.sort_by_key(|cell| (cell.servers, cell.load_percent != 90, std::cmp::Reverse(cell.nodes)));
     println!("{} cells have run, {} are left", rows.len(), left.len());
     rows.extend(run_all(&left, options)?);
     write_pages(&options.root, &rows)
